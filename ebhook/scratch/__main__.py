@@ -1,0 +1,29 @@
+"""A server to play with: ``python -m ebhook.scratch mysql``, until Ctrl-C."""
+
+import argparse
+import signal
+import sys
+
+from ebhook.errors import ScratchFailed
+from ebhook.scratch import Flavour, server
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m ebhook.scratch", description=__doc__)
+    parser.add_argument("flavour", type=Flavour, choices=list(Flavour))
+    arguments, options = parser.parse_known_args()
+    try:
+        with server(
+            arguments.flavour, options, report=lambda line: print(line, file=sys.stderr)
+        ) as running:
+            print(running.url(), flush=True)
+            print(f"{running.version}, log in {running.log}. Ctrl-C ends it.", file=sys.stderr)
+            signal.pause()
+    except KeyboardInterrupt:
+        pass
+    except ScratchFailed as failure:
+        raise SystemExit(str(failure)) from None
+
+
+if __name__ == "__main__":
+    main()
