@@ -1,0 +1,28 @@
+"""JMS-2 add visits
+
+Revision ID: a002
+Revises: a001
+Create Date: 2026-03-12 09:00:00.000000
+
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "a002"
+down_revision = "a001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade():
+    op.create_table(
+        "visits",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("client_id", sa.ForeignKey("clients.id"), nullable=False),
+        sa.Column("visited_on", sa.Date(), nullable=False),
+    )
+
+
+def downgrade():
+    op.drop_table("visits")

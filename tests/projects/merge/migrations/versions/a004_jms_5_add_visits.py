@@ -1,0 +1,28 @@
+"""JMS-5 add visits
+
+Revision ID: a004
+Revises: a003
+Create Date: 2026-06-15 09:00:00.000000
+
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "a004"
+down_revision = "a003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade():
+    op.create_table(
+        "visits",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("client_id", sa.ForeignKey("clients.id"), nullable=False),
+        sa.Column("visited_on", sa.Date(), nullable=False),
+    )
+
+
+def downgrade():
+    op.drop_table("visits")

@@ -1,0 +1,29 @@
+"""A plain Alembic environment."""
+
+import logging
+import sys
+
+from alembic import context
+from sqlalchemy import engine_from_config, pool
+
+config = context.config
+
+print("env.py says hello")
+print("env.py says hello on stderr", file=sys.stderr)
+logging.basicConfig(level=logging.INFO)
+logging.getLogger("application").warning("env.py logs")
+
+if context.is_offline_mode():
+    context.configure(url=config.get_main_option("sqlalchemy.url"), literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    engine = engine_from_config(
+        config.get_section(config.config_ini_section, {}),
+        prefix="sqlalchemy.",
+        poolclass=pool.NullPool,
+    )
+    with engine.connect() as connection:
+        context.configure(connection=connection)
+        with context.begin_transaction():
+            context.run_migrations()
