@@ -19,6 +19,6 @@ mirror, into the user's cache folder.
 
 from ebhook.scratch.installation import Flavour, Installation, locate
 from ebhook.scratch.packages import fetch
-from ebhook.scratch.server import Server, server
+from ebhook.scratch.process import Server, server
 
 __all__ = ["Flavour", "Installation", "Server", "fetch", "locate", "server"]

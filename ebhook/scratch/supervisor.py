@@ -42,6 +42,8 @@ def supervise(folder: Path) -> None:
                                 check=False,
                             )
                         answer(exit=done.returncode)
+                    case "start" if server and server.poll() is None:
+                        answer(exit=None, pid=server.pid)
                     case "start":
                         server = subprocess.Popen(
                             request["command"], stdin=subprocess.DEVNULL, stdout=log, stderr=log

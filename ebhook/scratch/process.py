@@ -81,12 +81,16 @@ class Server:
             text=True,
             start_new_session=True,
         )
+        self.supervisor_pid = self._supervisor.pid
         self.folder = Path(self._answer()["folder"])
         self.datadir = self.folder / "data"
         self.log = self.folder / "server.log"
 
     def start(self) -> None:
-        """Start, on the same data and port as before if there was a before. Returns when it answers."""
+        """Start, on the same data and port as before if there was a before. Returns when it answers.
+
+        Does nothing while the server runs.
+        """
         if not self.datadir.exists():
             self._create_datadir()
         for _ in range(_PORT_TRIES):
