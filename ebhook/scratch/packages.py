@@ -65,12 +65,12 @@ def fetch(flavour: Flavour, report: Report | None = None) -> Installation:
     """
     say = report or (lambda _: None)
     _require_tools(flavour)
-    with cache_locked() as cache:
+    with cache_locked() as servers:
         if found := unpacked(flavour):
             return found
-        for leftover in cache.glob(".fetch-*"):
+        for leftover in servers.glob(".fetch-*"):
             shutil.rmtree(leftover)
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache) as folder:
+        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=servers) as folder:
             apt = _Apt(flavour, Path(folder))
             say(f"Reading the package lists for {flavour} …")
             package = apt.update()
@@ -81,7 +81,9 @@ def fetch(flavour: Flavour, report: Report | None = None) -> Installation:
             installation = installation_in(flavour, root)
             if not installation:
                 raise _failed(flavour, f"{package} was fetched, but does not run on this machine.")
-            place = cache / f"{flavour}-{installation.version}"
+            place = servers / f"{flavour}-{installation.version}"
+            # Whatever stands there does not run, or it would have been found.
+            shutil.rmtree(place, ignore_errors=True)
             root.touch()
             root.rename(place)
     found = installation_in(flavour, place)

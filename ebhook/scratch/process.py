@@ -19,7 +19,7 @@ from pymysql.connections import Connection
 
 from ebhook.errors import ScratchFailed
 from ebhook.scratch import supervisor
-from ebhook.scratch.installation import Flavour, Installation, cache_locked, locate
+from ebhook.scratch.installation import Flavour, Installation, cache, cache_locked, locate
 from ebhook.scratch.packages import Report, fetch
 
 # Below Linux's ephemeral ports, from which the kernel could lend ours to some client while the server is down.
@@ -163,10 +163,9 @@ class Server:
         Some options hold only if they are given at this point, so the copy is for servers without any.
         """
         template = f"datadir-{self.flavour}-{self.version}"
-        with cache_locked() as cache:
-            known = (cache / template).is_dir()
+        known = (cache() / template).is_dir()
         if known and not self.options:
-            shutil.copytree(cache / template, self.datadir)
+            shutil.copytree(cache() / template, self.datadir)
             return
         self._initialise()
         if not known and not self.options:
@@ -200,13 +199,13 @@ class Server:
             raise self._failed("could not create its system tables")
 
     def _keep_datadir(self, template: str) -> None:
-        with cache_locked() as cache:
-            part = cache / f".{template}"
+        with cache_locked() as folder:
+            part = folder / f".{template}"
             shutil.rmtree(part, ignore_errors=True)
             # auto.cnf holds the server's identity.
             shutil.copytree(self.datadir, part, ignore=shutil.ignore_patterns("auto.cnf"))
-            if not (cache / template).exists():
-                part.rename(cache / template)
+            if not (folder / template).exists():
+                part.rename(folder / template)
 
     def _ask(self, **request: Any) -> dict[str, Any]:
         assert self._supervisor.stdin

@@ -95,7 +95,9 @@ def answer(**fields: Any) -> None:
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    folder = Path(tempfile.mkdtemp(prefix="ebhook-"))
+    # The path of a socket has 107 characters at most.
+    parent = tempfile.gettempdir()
+    folder = Path(tempfile.mkdtemp(prefix="ebhook-", dir=parent if len(parent) < 80 else "/tmp"))
     try:
         supervise(folder)
     except BrokenPipeError:

@@ -1,0 +1,264 @@
+"""The chain of revisions, read from the files without running them.
+
+Importing 500 version modules (and Alembic itself) would cost each boot most of its time, and a
+syntax error would come as a traceback. The files are parsed instead: id, parents, message and date
+are literals at the top of each. Whatever Alembic would merely warn of (a repeated id) is an error.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ebhook.errors import ChainBroken, UsageFailed
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One version file. `parents` is empty for the first one, and several for a merge."""
+
+    id: str
+    parents: tuple[str, ...]
+    message: str
+    date: str | None
+    path: Path
+
+
+@dataclass(frozen=True)
+class Chain:
+    """All revisions by id, parents before children, with exactly one head (or none at all)."""
+
+    revisions: Mapping[str, Revision]
+
+    @cached_property
+    def head(self) -> str | None:
+        """The revision that is nobody's parent; None when there are no revisions."""
+        return next(iter(_heads(self.revisions)), None)
+
+    def lineage(self, ids: Iterable[str]) -> frozenset[str]:
+        """The revisions that a database standing at `ids` has, `ids` included."""
+        seen: set[str] = set()
+        todo = [one for one in ids if one in self.revisions]
+        while todo:
+            one = todo.pop()
+            if one not in seen:
+                seen.add(one)
+                todo.extend(self.revisions[one].parents)
+        return frozenset(seen)
+
+    def missing(self, ids: Iterable[str], target: str | None) -> tuple[Revision, ...]:
+        """What a database at `ids` still needs to be at `target`, in the order to apply it."""
+        wanted = self.lineage([target] if target else []) - self.lineage(ids)
+        return tuple(revision for id, revision in self.revisions.items() if id in wanted)
+
+    def knows(self, ids: Iterable[str]) -> bool:
+        return all(one in self.revisions for one in ids)
+
+    def find(self, text: str) -> Revision:
+        """The revision that `text` means: ``head``, an id, or the unambiguous start of one."""
+        if text in ("head", "heads") and self.head:
+            return self.revisions[self.head]
+        if text in self.revisions:
+            return self.revisions[text]
+        matches = [id for id in self.revisions if len(text) > 2 and id.startswith(text)]
+        if len(matches) == 1:
+            return self.revisions[matches[0]]
+        what = f"{text!r} is the start of several revisions: {', '.join(matches)}."
+        if not matches:
+            what = f"The chain has no revision {text!r}."
+        raise UsageFailed(what, next="See which there are: ebhook history")
+
+    def back(self, ids: tuple[str, ...], steps: int) -> str | None:
+        """The revision `steps` before `ids` (None: the base). Raises `UsageFailed` at a merge."""
+        at: tuple[str, ...] = ids
+        for _ in range(steps):
+            if len(at) != 1:
+                raise UsageFailed(
+                    f"Going {steps} back from {', '.join(ids) or 'base'} is not one revision.",
+                    next="Name the revision to go to: ebhook history",
+                )
+            at = self.revisions[at[0]].parents
+        if len(at) > 1:
+            raise UsageFailed(
+                f"Before {', '.join(ids)} there is more than one revision: {', '.join(at)}.",
+                next="Name the revision to go to: ebhook history",
+            )
+        return at[0] if at else None
+
+
+def read_chain(folder: Path) -> Chain:
+    """The chain of a migrations folder, checked.
+
+    Raises:
+        ChainBroken: no such folder, a file that cannot be read, a repeated id, a missing parent, a
+            cycle, two heads.
+    """
+    revisions = read_revisions(folder)
+    ordered = _in_order(revisions)
+    heads = list(_heads(ordered))
+    if len(heads) > 1:
+        named = "\n".join(f"  {id}  {ordered[id].message}  ({ordered[id].path})" for id in heads)
+        raise ChainBroken(
+            f"The chain has {len(heads)} heads:\n{named}\n",
+            "No database was touched.",
+            'Merge them: flask db merge heads -m "JMS-1234 merge heads" '
+            "(or re-parent the newer file: its down_revision)",
+        )
+    return Chain(ordered)
+
+
+def read_revisions(folder: Path) -> dict[str, Revision]:
+    """Every version file of a migrations folder by revision id, in no order and not yet checked."""
+    if not (folder / "env.py").is_file():
+        raise ChainBroken(
+            f"{folder} has no env.py." if folder.is_dir() else f"{folder} is not a folder.",
+            "No database was touched.",
+            "Name the folder with env.py: migrations = … in ebhook.toml, or EBHOOK_MIGRATIONS",
+        )
+    revisions: dict[str, Revision] = {}
+    for place in version_folders(folder):
+        for path in sorted(place.glob("*.py")):
+            if path.name.startswith(("__init__", ".#")):
+                continue
+            revision = _read_file(path)
+            other = revisions.setdefault(revision.id, revision)
+            if other is not revision:
+                raise ChainBroken(
+                    f"Two files have the revision id {revision.id!r}: {other.path} and {path}.",
+                    "No database was touched.",
+                    "Give the newer one another id (and its children another down_revision), "
+                    "then: ebhook history",
+                )
+    return revisions
+
+
+def ini_file(folder: Path) -> Path | None:
+    """The alembic.ini that belongs to a migrations folder: inside (Flask-Migrate), or beside it."""
+    for path in (folder / "alembic.ini", folder.parent / "alembic.ini"):
+        if path.is_file():
+            return path
+    return None
+
+
+def version_folders(folder: Path) -> list[Path]:
+    """Where the version files are: ``versions``, unless alembic.ini has version_locations."""
+    ini = ini_file(folder)
+    if ini is not None:
+        parser = configparser.ConfigParser({"here": str(ini.parent)})
+        try:
+            parser.read(ini, encoding="utf-8")
+            listed = parser.get("alembic", "version_locations", fallback="")
+        except configparser.Error as error:
+            raise ChainBroken(
+                f"{ini} cannot be read: {error.message}.",
+                "No database was touched.",
+                "Mend the file, then: ebhook history",
+            ) from None
+        places = [part for part in re.split(r"[,:;\s]+", listed) if part]
+        if places:
+            return [ini.parent / place for place in places]
+    return [folder / "versions"]
+
+
+def _read_file(path: Path) -> Revision:
+    try:
+        module = ast.parse(path.read_bytes(), str(path))
+    except (SyntaxError, ValueError, OSError) as error:
+        line = getattr(error, "lineno", None)
+        place = f"{path}, line {line}" if line else str(path)
+        raise ChainBroken(
+            f"{place}: cannot be read: {getattr(error, 'msg', None) or error}.",
+            "No database was touched.",
+            "Mend the file, then: ebhook history",
+        ) from None
+    values = dict(_literals(module, path))
+    id = values.get("revision")
+    if not isinstance(id, str) or not id:
+        raise ChainBroken(
+            f"{path}: has no revision = '…' at its top.",
+            "No database was touched.",
+            "Is it a version file? Mend it or move it out of the folder, then: ebhook history",
+        )
+    doc = ast.get_docstring(module) or ""
+    date = re.search(r"^Create Date: (.+)$", doc, re.M)
+    return Revision(
+        id=id,
+        parents=_as_ids(values.get("down_revision")),
+        message=doc.partition("\n")[0].strip() or path.stem,
+        date=date[1].strip() if date else None,
+        path=path,
+    )
+
+
+def _literals(module: ast.Module, path: Path) -> Iterator[tuple[str, object]]:
+    for statement in module.body:
+        if isinstance(statement, ast.Assign):
+            targets: list[ast.expr] = statement.targets
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            targets = [statement.target]
+        else:
+            continue
+        assert statement.value is not None
+        for target in targets:
+            if isinstance(target, ast.Name) and target.id in ("revision", "down_revision"):
+                try:
+                    yield target.id, ast.literal_eval(statement.value)
+                except ValueError:
+                    raise ChainBroken(
+                        f"{path}, line {statement.lineno}: {target.id} is not a plain literal.",
+                        "No database was touched.",
+                        "Write the id itself there, then: ebhook history",
+                    ) from None
+
+
+def _as_ids(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, (tuple, list, set)):
+        return tuple(str(one) for one in value)
+    return ()
+
+
+def _heads(revisions: Mapping[str, Revision]) -> Iterator[str]:
+    parents = {parent for revision in revisions.values() for parent in revision.parents}
+    return (id for id in revisions if id not in parents)
+
+
+def _in_order(revisions: dict[str, Revision]) -> dict[str, Revision]:
+    """Parents before children, siblings by id; raises on a missing parent or a cycle."""
+    for revision in revisions.values():
+        for parent in revision.parents:
+            if parent not in revisions:
+                raise ChainBroken(
+                    f"{revision.path}: its down_revision {parent!r} is in no file.",
+                    "No database was touched.",
+                    "Was a file left out of the commit? Add it, or mend down_revision, "
+                    "then: ebhook history",
+                )
+    children: dict[str, list[str]] = {id: [] for id in revisions}
+    waiting = {id: len(set(revision.parents)) for id, revision in revisions.items()}
+    for id, revision in revisions.items():
+        for parent in set(revision.parents):
+            children[parent].append(id)
+    ready = sorted(id for id, count in waiting.items() if count == 0)
+    ordered: dict[str, Revision] = {}
+    while ready:
+        id = ready.pop(0)
+        ordered[id] = revisions[id]
+        for child in sorted(children[id]):
+            waiting[child] -= 1
+            if waiting[child] == 0:
+                ready.append(child)
+    if len(ordered) < len(revisions):
+        stuck = sorted(set(revisions) - set(ordered))
+        raise ChainBroken(
+            f"The chain goes in a circle: {', '.join(stuck)}.",
+            "No database was touched.",
+            "Mend a down_revision among them, then: ebhook history",
+        )
+    return ordered

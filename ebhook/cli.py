@@ -1,0 +1,224 @@
+"""The command line: words to calls, errors to exit codes. The only exit of the program."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ebhook.errors import EbhookError, Exit, Stopped, UsageFailed
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def main() -> None:
+    """Runs one command, reports what went wrong in three parts, and exits."""
+    wants_json = "--json" in sys.argv[1:]
+    try:
+        code = cli.main(prog_name="ebhook", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = Exit.USAGE
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        help_at = f"See: {context.command_path if context else 'ebhook'} --help"
+        code = _report(UsageFailed(error.format_message(), next=help_at), wants_json)
+    except (click.Abort, KeyboardInterrupt):
+        code = _report(
+            Stopped("Interrupted.", "No upgrade was under way.", "See: ebhook status"), wants_json
+        )
+    except EbhookError as error:
+        code = _report(error, wants_json)
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = Exit.OK
+    sys.exit(int(code or 0))
+
+
+def _report(error: EbhookError, wants_json: bool) -> Exit:
+    for part in (error.what, error.state, error.next):
+        if part:
+            click.echo(part, err=True)
+    if wants_json:
+        from ebhook.report import error_document, print_json
+
+        print_json(
+            {
+                "head": None,
+                "exit_code": int(error.exit_code),
+                "tenants": [],
+                "error": error_document(error),
+            }
+        )
+    return error.exit_code
+
+
+def _common(function: F) -> F:
+    """The options of every verb."""
+    for decorate in (
+        click.option(
+            "--log-file", type=click.Path(path_type=Path), help="Also log JSON lines there."
+        ),
+        click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="The settings file (default: ebhook.toml here or in a folder above).",
+        ),
+    ):
+        function = decorate(function)
+    return function
+
+
+def _options(config: Path | None, as_json: bool, log_file: Path | None) -> Any:
+    from ebhook.commands.gather import Options
+
+    return Options(config=config, json=as_json, log_file=log_file)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 all at head, 1 findings, 2 a person is needed, 64 usage, 65 the chain is "
+    "broken, 75 try again later, 78 settings.",
+)
+@click.version_option(package_name="ebhook")
+def cli() -> None:
+    """Brings a fleet of MySQL databases to the head of an Alembic chain, once, whoever boots."""
+
+
+@cli.command()
+@_common
+def boot(**common: Any) -> Exit:
+    """Bring every tenant to head: what the predeploy hook runs.
+
+    \b
+    Examples:
+      ebhook boot
+      ebhook boot --json --log-file /var/log/ebhook.log
+    """
+    from ebhook.commands.boot import boot
+
+    return boot(_options(**common))
+
+
+@cli.command()
+@click.argument("tenant", nargs=-1)
+@click.option("--to", metavar="REV", help="Stop at this revision instead of at head.")
+@click.option("--dry-run", is_flag=True, help="Print the SQL that would run; change nothing.")
+@_common
+def upgrade(tenant: tuple[str, ...], to: str | None, dry_run: bool, **common: Any) -> Exit:
+    """Bring tenants (all, when none is named) to head, by hand.
+
+    \b
+    Examples:
+      ebhook upgrade
+      ebhook upgrade acme --dry-run
+      ebhook upgrade acme zenith --to 7f3a
+    """
+    from ebhook.commands.boot import bring
+
+    return bring(_options(**common), command="upgrade", names=tenant, to=to, dry_run=dry_run)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.argument("tenant")
+@click.argument("revision")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_common
+def downgrade(tenant: str, revision: str, yes: bool, **common: Any) -> Exit:
+    """Take one tenant back to REVISION: an id, -N, or base. Asks first.
+
+    \b
+    Examples:
+      ebhook downgrade acme -1
+      ebhook downgrade acme 7f3a --yes
+    """
+    from ebhook.commands.downgrade import downgrade
+
+    return downgrade(_options(**common), tenant=tenant, revision=revision, yes=yes)
+
+
+@cli.command()
+@click.argument("tenant", nargs=-1)
+@_common
+def status(tenant: tuple[str, ...], **common: Any) -> Exit:
+    """Show where every tenant stands: revision, how far behind, who holds its lock.
+
+    \b
+    Examples:
+      ebhook status
+      ebhook status acme --json
+    """
+    from ebhook.commands.status import status
+
+    return status(_options(**common), names=tenant)
+
+
+cli.add_command(status, "current")
+
+
+@cli.group()
+def lock() -> None:
+    """See who holds a tenant, and clear what nobody holds any more."""
+
+
+@lock.command("list")
+@click.argument("tenant", nargs=-1)
+@_common
+def lock_list(tenant: tuple[str, ...], **common: Any) -> Exit:
+    """List every lock: holder, since when, whether its session still lives, and its id."""
+    from ebhook.commands.lock import lock_list
+
+    return lock_list(_options(**common), names=tenant)
+
+
+@lock.command("clear")
+@click.argument("tenant", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every stale lock of every tenant.")
+@click.option("--kill", is_flag=True, help="Also end the session of a holder that is alive.")
+@click.option("--frozen", is_flag=True, help="With --all: also rows that were made by hand.")
+@_common
+def lock_clear(
+    tenant: tuple[str, ...], everything: bool, kill: bool, frozen: bool, **common: Any
+) -> Exit:
+    """Clear the lock of TENANT… (or --all). A living holder's lock is refused without --kill.
+
+    \b
+    Examples:
+      ebhook lock clear acme
+      ebhook lock clear --all
+      ebhook lock clear acme --kill
+    """
+    from ebhook.commands.lock import lock_clear
+
+    return lock_clear(_options(**common), names=tenant, all=everything, kill=kill, frozen=frozen)
+
+
+@cli.command()
+@_common
+def heads(**common: Any) -> Exit:
+    """Show the chain's head, or its heads when it is broken."""
+    from ebhook.commands.chain import heads
+
+    return heads(_options(**common))
+
+
+@cli.command()
+@_common
+def history(**common: Any) -> Exit:
+    """List the chain's revisions, the newest first."""
+    from ebhook.commands.chain import history
+
+    return history(_options(**common))
+
+
+@cli.command()
+@_common
+def config(**common: Any) -> Exit:
+    """Show the settings in force and where each came from; secrets are hidden."""
+    from ebhook.commands.config import config
+
+    return config(_options(**common))

@@ -1,0 +1,1 @@
+"""One verb per file: gather what it needs, call the core, report."""

@@ -1,0 +1,67 @@
+"""``downgrade``: one tenant, some revisions back, after asking."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+
+import click
+
+from ebhook.beanstalk import identify
+from ebhook.commands.gather import Options, gather, load_settings, look, reporter
+from ebhook.errors import Exit, UsageFailed
+from ebhook.report import print_json, rollout_document, rollout_text
+from ebhook.rollout import Plan, exit_code, roll_out
+
+
+def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exit:
+    """Takes one tenant back to `revision`: an id, ``base``, or ``-N``."""
+    began = time.monotonic()
+    settings = load_settings(options)
+    with reporter(options) as report:
+        chain, tenants = gather(settings, report, [tenant])
+        (standing,) = standings = look(tenants, chain, settings, report)
+        target: str | None
+        if standing.error is not None:
+            raise standing.error
+        if revision == "base":
+            target = None
+        elif re.fullmatch(r"-\d+", revision):
+            target = chain.back(standing.revisions, int(revision[1:]))
+        else:
+            target = chain.find(revision).id
+        here = chain.lineage(standing.revisions)
+        if target is not None and target not in here:
+            raise UsageFailed(
+                f"{tenant} stands at {standing.revision or 'base'}, which is before {target}.",
+                next=f"To go up: ebhook upgrade {tenant} --to {target}",
+            )
+        lost = here - chain.lineage([target] if target else [])
+        undone = [one for one in reversed(list(chain.revisions.values())) if one.id in lost]
+        if undone and not yes:
+            _ask(tenant, [f"{one.id}  {one.message}" for one in undone])
+        plan = Plan(target, began + settings.rollout.deadline, downgrade=True)
+        holder = identify("downgrade", settings.holder)
+        results = roll_out(standings, chain, settings, holder, plan, report.emit)
+        code = exit_code(results)
+        document = rollout_document(chain.head, code, results)
+        report.log({"event": "Report", **document})
+    if options.json:
+        print_json(document)
+    else:
+        print(report.hide(rollout_text(chain.head, results, time.monotonic() - began)))
+    return code
+
+
+def _ask(tenant: str, undone: list[str]) -> None:
+    listed = "\n".join(f"  {line}" for line in undone)
+    if not sys.stdin.isatty():
+        raise UsageFailed(
+            f"{tenant}: going back would undo, with their data:\n{listed}\n",
+            "Nothing was changed.",
+            "Nobody is there to ask; say it with: --yes",
+        )
+    click.echo(f"{tenant}: this undoes, with the data in what is dropped:\n{listed}", err=True)
+    if not click.confirm("Go back?", err=True):
+        raise UsageFailed("Not confirmed.", "Nothing was changed.")

@@ -1,0 +1,60 @@
+"""What every verb begins with: the settings, the chain, the tenants."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ebhook import settings as settings_module
+from ebhook.chain import Chain, read_chain
+from ebhook.database import Tenant
+from ebhook.report import Reporter
+from ebhook.settings import Settings
+from ebhook.survey import Standing, State, survey
+from ebhook.tenants import discover, select
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line gives to every verb."""
+
+    config: Path | None = None
+    json: bool = False
+    log_file: Path | None = None
+
+
+def load_settings(options: Options) -> Settings:
+    return settings_module.load(os.environ, directory=Path.cwd(), config=options.config)
+
+
+def reporter(options: Options) -> Reporter:
+    """Progress goes to stderr: live on a terminal, as lines otherwise."""
+    live = sys.stderr.isatty() and not options.json
+    return Reporter(sys.stderr, live=live, log_file=options.log_file)
+
+
+def gather(
+    settings: Settings, report: Reporter, names: Iterable[str]
+) -> tuple[Chain, list[Tenant]]:
+    """The chain, checked first since it costs no connection; then the tenants asked for."""
+    chain = read_chain(settings.folder)
+    tenants = discover(settings)
+    report.knows(tenants)
+    return chain, select(tenants, names)
+
+
+def look(
+    tenants: Sequence[Tenant], chain: Chain, settings: Settings, report: Reporter
+) -> list[Standing]:
+    """The survey, reported."""
+    from ebhook.events import SurveyDone
+
+    began = time.monotonic()
+    standings = survey(tenants, chain, settings)
+    behind = sum(standing.state is not State.AT_HEAD for standing in standings)
+    report.emit(SurveyDone(len(standings), behind, time.monotonic() - began))
+    return standings

@@ -1,0 +1,137 @@
+"""``lock list`` and ``lock clear``: who holds what, and clearing what nobody holds any more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pymysql.err import MySQLError
+
+from ebhook.commands.gather import Options, gather, load_settings, reporter
+from ebhook.database import Tenant, connect, explain
+from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
+from ebhook.lock import LockRow, TenantLock
+from ebhook.report import lock_document, lock_text, print_json, table
+from ebhook.settings import Settings
+from ebhook.survey import survey
+
+
+def lock_list(options: Options, *, names: Sequence[str]) -> Exit:
+    """Every lock there is."""
+    settings = load_settings(options)
+    with reporter(options) as report:
+        chain, tenants = gather(settings, report, names)
+        standings = survey(tenants, chain, settings, locks=True)
+    held = [standing for standing in standings if standing.lock is not None]
+    broken = [standing.error for standing in standings if standing.error is not None]
+    if options.json:
+        locks = [{"tenant": s.tenant.name, "lock": lock_document(s.lock)} for s in held]
+        print_json({"locks": locks})
+    elif held:
+        lines = [
+            (
+                s.tenant.name,
+                lock_text(s.lock),
+                (s.lock.command if s.lock else None) or "-",
+                (s.lock.token if s.lock else None) or "-",
+            )
+            for s in held
+        ]
+        print(report.hide(table(("tenant", "lock", "command", "id"), lines)))
+    else:
+        print("No tenant is locked.")
+    for error in broken:
+        report.say(str(error))
+    return worst([error.exit_code for error in broken])
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """What became of one tenant's lock."""
+
+    tenant: str
+    lock: LockRow | None
+    cleared: bool
+    error: EbhookError | None = None
+
+
+def lock_clear(
+    options: Options, *, names: Sequence[str], all: bool, kill: bool, frozen: bool
+) -> Exit:
+    """Clears what is stale; a living holder only with `kill`; freezes by name, or with `frozen`."""
+    if bool(names) == all:
+        raise UsageFailed(
+            "lock clear wants the tenants' names, or --all (not both).",
+            next="See who holds what: ebhook lock list",
+        )
+    settings = load_settings(options)
+    results = []
+    with reporter(options) as report:
+        _, tenants = gather(settings, report, names)
+        for tenant in tenants:
+            result = _clear(tenant, settings, kill=kill, frozen=frozen or not all)
+            results.append(result)
+            report.log({"event": "LockCleared", **_document(result)})
+    if options.json:
+        print_json({"locks": [_document(result) for result in results]})
+    else:
+        for result in results:
+            line = _line(result)
+            if line is not None:
+                print(report.hide(line))
+        if not any(result.lock or result.error for result in results):
+            print("No tenant is locked.")
+    return worst([result.error.exit_code for result in results if result.error is not None])
+
+
+def _clear(tenant: Tenant, settings: Settings, *, kill: bool, frozen: bool) -> Cleared:
+    try:
+        connection = connect(tenant.url, database=tenant.database, timeout=settings.connect_timeout)
+    except EbhookError as error:
+        return Cleared(tenant.name, None, False, error)
+    try:
+        lock = TenantLock(connection, tenant.name, settings.lock.table, named=settings.lock.named)
+        row = lock.read()
+        if row is None:
+            return Cleared(tenant.name, None, False)
+        if row.frozen and not frozen:
+            return Cleared(
+                tenant.name,
+                row,
+                False,
+                LockHeld(
+                    f"{tenant.name}: frozen by hand: {row}.",
+                    "It was left as it is.",
+                    f"To clear it: ebhook lock clear {tenant.name}",
+                ),
+            )
+        if row.alive and kill:
+            lock.kill(row, until=time.monotonic() + settings.connect_timeout)
+        return Cleared(tenant.name, row, lock.clear(row))
+    except LockHeld as error:
+        return Cleared(tenant.name, row, False, error)
+    except MySQLError as error:
+        return Cleared(tenant.name, None, False, explain(error, tenant.url, tenant.database))
+    finally:
+        connection.close()
+
+
+def _document(result: Cleared) -> dict[str, object]:
+    return {
+        "tenant": result.tenant,
+        "cleared": result.cleared,
+        "lock": lock_document(result.lock),
+        "error": str(result.error) if result.error is not None else None,
+    }
+
+
+def _line(result: Cleared) -> str | None:
+    if result.error is not None:
+        return str(result.error)
+    if result.lock is None:
+        return None
+    identity = f" (id {result.lock.token})" if result.lock.token else ""
+    if result.cleared:
+        return f"{result.tenant}: cleared the lock of {lock_text(result.lock)}{identity}"
+    return f"{result.tenant}: the lock of {result.lock}{identity} was gone already"

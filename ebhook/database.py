@@ -1,0 +1,254 @@
+"""Connections to MySQL and MariaDB, and every error number that ebhook knows, in one place.
+
+PyMySQL is used directly: the survey, the lock and the DDL share one plain connection, and importing
+SQLAlchemy would cost a boot at head more than all the rest.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import pymysql
+from pymysql.err import MySQLError
+
+from ebhook.errors import ConnectionLost, EbhookError, Refused, Unreachable
+from ebhook.url import Url
+
+Connection = pymysql.Connection
+
+
+class Errno(IntEnum):
+    """MySQL's and MariaDB's error numbers, by the servers' own names (ER_… and CR_…)."""
+
+    CON_COUNT_ERROR = 1040
+    DBACCESS_DENIED = 1044
+    ACCESS_DENIED = 1045
+    BAD_DB = 1049
+    TABLE_EXISTS = 1050
+    SERVER_SHUTDOWN = 1053
+    NO_SUCH_THREAD = 1094
+    UNKNOWN_ERROR = 1105
+    TABLEACCESS_DENIED = 1142
+    COLUMNACCESS_DENIED = 1143
+    NO_SUCH_TABLE = 1146
+    ABORTING_CONNECTION = 1152
+    LOCK_WAIT_TIMEOUT = 1205
+    LOCK_DEADLOCK = 1213
+    SPECIFIC_ACCESS_DENIED = 1227
+    NOT_SUPPORTED_YET = 1235
+    OPTION_PREVENTS_STATEMENT = 1290
+    QUERY_INTERRUPTED = 1317
+    CANT_EXECUTE_IN_READ_ONLY = 1792
+    READ_ONLY_MODE = 1836
+    ALTER_NOT_SUPPORTED = 1845
+    ALTER_NOT_SUPPORTED_REASON = 1846
+    DUPLICATE_ENTRY = 1062
+    USER_CONNECTIONS = 1203
+    USER_LIMIT_REACHED = 1226
+    CONNECTION_KILLED = 1927
+    CONNECT_SOCKET = 2002
+    CONNECT = 2003
+    UNKNOWN_HOST = 2005
+    GONE_AWAY = 2006
+    LOST = 2013
+    CLIENT_INTERACTION_TIMEOUT = 4031
+    INSTANT_NOT_POSSIBLE = 4092
+
+
+BUSY = {Errno.CON_COUNT_ERROR, Errno.USER_CONNECTIONS, Errno.USER_LIMIT_REACHED}
+LOST = {
+    Errno.SERVER_SHUTDOWN,
+    Errno.ABORTING_CONNECTION,
+    Errno.CONNECTION_KILLED,
+    Errno.GONE_AWAY,
+    Errno.LOST,
+    Errno.CLIENT_INTERACTION_TIMEOUT,
+}
+READ_ONLY = {
+    Errno.OPTION_PREVENTS_STATEMENT,
+    Errno.CANT_EXECUTE_IN_READ_ONLY,
+    Errno.READ_ONLY_MODE,
+}
+DENIED = {
+    Errno.DBACCESS_DENIED,
+    Errno.ACCESS_DENIED,
+    Errno.TABLEACCESS_DENIED,
+    Errno.COLUMNACCESS_DENIED,
+    Errno.SPECIFIC_ACCESS_DENIED,
+}
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An agency's database: `name` is what people call it, `url` is where it is."""
+
+    name: str
+    url: Url
+
+    @property
+    def database(self) -> str:
+        return self.url.database or self.name
+
+
+def quoted(identifier: str) -> str:
+    """A SQL identifier in backticks, whatever is in it."""
+    return "`" + identifier.replace("`", "``") + "`"
+
+
+def errno(error: BaseException | None) -> int:
+    """The server's number of an error (also of one that SQLAlchemy wrapped), or 0."""
+    error = getattr(error, "orig", None) or error
+    number = error.args[0] if isinstance(error, MySQLError) and error.args else 0
+    if isinstance(error, pymysql.err.InterfaceError) and number == 0:
+        return Errno.GONE_AWAY
+    return number if isinstance(number, int) else 0
+
+
+def text_of(error: BaseException) -> str:
+    """``Duplicate column name 'tier' (1060)``: the server's words and number."""
+    original = getattr(error, "orig", None) or error
+    if isinstance(original, MySQLError) and len(original.args) > 1:
+        return f"{original.args[1]} ({original.args[0]})"
+    return f"{type(original).__name__}: {original}"
+
+
+def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
+    """One new connection, never re-opened behind anyone's back. Autocommit is off.
+
+    Args:
+        url: where and as whom; `database` is given apart, since the survey takes none.
+        timeout: seconds for connecting and logging in.
+
+    Raises:
+        Unreachable: no answer, or the server is full for now.
+        Refused: the server answered, and said no.
+    """
+    options: dict[str, Any] = dict(
+        host=url.host,
+        port=url.port,
+        user=url.user,
+        password=url.password.reveal() if url.password is not None else "",
+        database=database,
+        charset="utf8mb4",
+        connect_timeout=max(1, int(timeout)),
+        autocommit=False,
+    )
+    for name in ("unix_socket", "charset", "bind_address", "server_public_key"):
+        if url.options.get(name):
+            options[name] = url.options[name]
+    files = {n.removeprefix("ssl_"): v for n, v in url.options.items() if n.startswith("ssl_")}
+    if files.get("ca"):
+        # PyMySQL verifies chain and host name only when the files come in this dict: given
+        # as arguments of their own, ssl_ca alone encrypts but verifies nothing.
+        options["ssl"] = {
+            key: files[key] for key in ("ca", "cert", "key", "capath") if key in files
+        }
+    try:
+        connection: Connection = pymysql.connect(**options)
+    except UnicodeEncodeError:
+        raise Refused(
+            f"{url.host}:{url.port}: the user name or password cannot be sent in its character set.",
+            next="Choose a password of Latin-1 characters.",
+        ) from None
+    except (MySQLError, OSError, RuntimeError) as error:
+        raise explain(error, url, database) from None
+    _keep_alive(connection)
+    return connection
+
+
+def connect_patiently(
+    url: Url, *, database: str | None, timeout: float, deadline: float
+) -> Connection:
+    """`connect`, tried again while the server is unreachable or full; the retry is imported late."""
+    try:
+        return connect(url, database=database, timeout=timeout)
+    except Unreachable:
+        from ebhook.retry import retrying
+
+        patience = min(deadline, time.monotonic() + timeout)
+        return retrying(on=Unreachable, attempts=8, deadline=patience)(
+            connect, url, database=database, timeout=timeout
+        )
+
+
+def explain(error: BaseException, url: Url, database: str | None) -> EbhookError:
+    """A driver's error as one of ours, in three parts; never the password, never the SQL."""
+    number, words = errno(error), text_of(error)
+    where = f"{url.host}:{url.port}"
+    if number == Errno.BAD_DB:
+        return Refused(
+            f"There is no database {database!r} on {where} (1049).",
+            next="Create it, or take it out of the list of tenants: ebhook config",
+        )
+    if number in READ_ONLY:
+        return Refused(
+            f"{where} is read-only: {words}.",
+            next="Point the tenants' URL at the writer (after a fail-over: run again).",
+        )
+    if number in DENIED:
+        return Refused(
+            f"{where} refused {url.user or 'the login'}: {words}.",
+            next="Check user, password and privileges: ebhook config",
+        )
+    if number in BUSY:
+        return Unreachable(
+            f"{where} takes no more connections: {words}.",
+            next="Try again when it is calmer, or lower rollout.workers.",
+        )
+    if number in LOST:
+        return ConnectionLost(f"The connection to {where} was lost: {words}.", "", "")
+    if isinstance(error, RuntimeError):
+        return Refused(f"{where}: {error}.", next="Check the URL's options: ebhook config")
+    return Unreachable(
+        f"{where} cannot be reached: {words}.",
+        next="Check host, port and network: ebhook status",
+    )
+
+
+def _keep_alive(connection: Connection) -> None:
+    """A cut network shows after about a minute, not after the kernel's two hours.
+
+    There is no read time-out: a long ALTER is silent, and the server is the one that knows.
+    """
+    sock = getattr(connection, "_sock", None)
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, seconds in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 4)):
+            if hasattr(socket, option):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
+
+
+def rows(connection: Connection, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    """The rows of one query; values are bound, never formatted in."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values or None)
+        return list(cursor.fetchall())
+
+
+def scalar(connection: Connection, sql: str, *values: object) -> Any:
+    """The first value of the first row, or None."""
+    found = rows(connection, sql, *values)
+    return found[0][0] if found else None
+
+
+def run(connection: Connection, sql: str, *values: object) -> int:
+    """Runs one statement; the number of rows it touched."""
+    with connection.cursor() as cursor:
+        return int(cursor.execute(sql, values or None))
+
+
+def versions(connection: Connection, database: str, table: str) -> tuple[str, ...]:
+    """The revisions that a database says it stands at; empty without a version table."""
+    try:
+        found = rows(connection, f"SELECT version_num FROM {quoted(database)}.{quoted(table)}")
+    except MySQLError as error:
+        if errno(error) == Errno.NO_SUCH_TABLE:
+            return ()
+        raise
+    finally:
+        connection.rollback()
+    return tuple(sorted(str(row[0]) for row in found))

@@ -1,0 +1,139 @@
+"""Every error that ebhook reports, with its exit code, on one screen.
+
+An error says three things: ``what`` happened, the ``state`` now, and the ``next`` command.
+
+    EbhookError                       exit
+    ├── UsageFailed                    64   the command line asks for something that is not there
+    ├── SettingsFailed                 78   ebhook.toml, the environment, or the application named there
+    ├── ChainBroken                    65   migrations/: heads, parents, ids, syntax, env.py
+    ├── TryAgain                       75   may pass by itself
+    │   ├── LockHeld                        another instance, or a person, has the tenant
+    │   ├── Unreachable                     no connection
+    │   ├── ConnectionLost                  the connection broke while something was under way
+    │   ├── Stopped                         a signal or the deadline came first
+    │   └── Skipped                         never started
+    └── PersonNeeded                    2   will not pass by itself
+        ├── Refused                         the server said no: login, database, privileges, read-only
+        ├── LockTableForeign                migration_lock has another shape
+        ├── LockUnavailable                 the server has no GET_LOCK
+        ├── MigrationFailed                 a revision raised
+        ├── RevisionUnknown                 the database stands where this bundle knows nothing
+        ├── StateUnknown                    what happened could not be read back
+        └── ScratchFailed                   no private server could be had
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes: a contract with scripts."""
+
+    OK = 0
+    FINDINGS = 1
+    PERSON = 2
+    USAGE = 64
+    CHAIN = 65
+    TRY_AGAIN = 75
+    SETTINGS = 78
+
+
+# From the mildest to the worst: the worst outcome of a run decides its exit code.
+SEVERITY = (
+    Exit.OK,
+    Exit.FINDINGS,
+    Exit.TRY_AGAIN,
+    Exit.PERSON,
+    Exit.CHAIN,
+    Exit.SETTINGS,
+    Exit.USAGE,
+)
+
+
+def worst(codes: list[Exit]) -> Exit:
+    """The most severe of some exit codes; ``Exit.OK`` when there are none."""
+    return max(codes, key=SEVERITY.index, default=Exit.OK)
+
+
+class EbhookError(Exception):
+    """What happened, the state now, and the next command to type."""
+
+    exit_code = Exit.PERSON
+
+    def __init__(self, what: str, state: str = "Nothing was changed.", next: str = "") -> None:
+        super().__init__(what, state, next)
+        self.what = what
+        self.state = state
+        self.next = next
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.what, self.state, self.next) if part)
+
+
+class UsageFailed(EbhookError):
+    exit_code = Exit.USAGE
+
+
+class SettingsFailed(EbhookError):
+    exit_code = Exit.SETTINGS
+
+
+class ChainBroken(EbhookError):
+    exit_code = Exit.CHAIN
+
+
+class TryAgain(EbhookError):
+    exit_code = Exit.TRY_AGAIN
+
+
+class LockHeld(TryAgain):
+    pass
+
+
+class Unreachable(TryAgain):
+    pass
+
+
+class ConnectionLost(TryAgain):
+    pass
+
+
+class Stopped(TryAgain):
+    pass
+
+
+class Skipped(TryAgain):
+    pass
+
+
+class PersonNeeded(EbhookError):
+    pass
+
+
+class Refused(PersonNeeded):
+    pass
+
+
+class LockTableForeign(PersonNeeded):
+    pass
+
+
+class LockUnavailable(PersonNeeded):
+    pass
+
+
+class MigrationFailed(PersonNeeded):
+    pass
+
+
+class RevisionUnknown(PersonNeeded):
+    pass
+
+
+class StateUnknown(PersonNeeded):
+    pass
+
+
+class ScratchFailed(PersonNeeded):
+    pass

@@ -1,0 +1,424 @@
+"""The lock: who may change a tenant's database.
+
+Two layers, both on the very connection that runs the DDL:
+
+1. The row in ``migration_lock`` says *who*. There is at most one (``id`` = 1).
+2. The named lock (``GET_LOCK``) says whether that is *still true*: it ends with its session, and a
+   session whose client died lives on while its last statement still runs. So there is no time-out
+   to guess, no heartbeat, and ``DELETE FROM migration_lock;`` never lets two writers in.
+
+A row without a token was made by a person: it is a freeze, and is respected until it is gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from pymysql.err import MySQLError
+
+from ebhook.beanstalk import Holder
+from ebhook.database import (
+    DENIED,
+    LOST,
+    READ_ONLY,
+    Connection,
+    Errno,
+    errno,
+    quoted,
+    rows,
+    run,
+    scalar,
+    text_of,
+)
+from ebhook.errors import LockHeld, LockTableForeign, LockUnavailable
+from ebhook.events import Emit, LockTaken, LockTakenOver, LockWaiting
+from ebhook.retry import retrying
+
+# Column → its definition. `id` first: with its primary key it makes a second row impossible.
+COLUMNS = {
+    "id": "TINYINT UNSIGNED NOT NULL DEFAULT 1",
+    "token": "CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NULL",
+    "holder": "VARCHAR(190) CHARACTER SET utf8mb4 NULL",
+    "pid": "INT UNSIGNED NULL",
+    "connection_id": "BIGINT UNSIGNED NULL",
+    "environment": "VARCHAR(190) CHARACTER SET utf8mb4 NULL",
+    "version_label": "VARCHAR(190) CHARACTER SET utf8mb4 NULL",
+    "command": "VARCHAR(190) CHARACTER SET utf8mb4 NULL",
+    "acquired_at": "DATETIME(6) NULL DEFAULT CURRENT_TIMESTAMP(6)",
+}
+
+# The longest single wait inside GET_LOCK: between two, the waiter looks whether the work is done.
+SLICE = 2.0
+
+
+@dataclass(frozen=True)
+class LockRow:
+    """What is known of a tenant's lock. `token` None: a person's freeze, or no row at all.
+
+    `alive` is whether a session owns the named lock; `since` is in the server's clock (UTC).
+    """
+
+    holder: str | None
+    pid: int | None
+    since: datetime | None
+    alive: bool
+    token: str | None
+    connection_id: int | None
+    environment: str | None = None
+    version_label: str | None = None
+    command: str | None = None
+    has_row: bool = True
+
+    @property
+    def frozen(self) -> bool:
+        """Made by hand: nobody's session stands behind it, and none is expected to."""
+        return self.has_row and self.token is None
+
+    def __str__(self) -> str:
+        if not self.has_row:
+            return f"MySQL connection {self.connection_id} (its row was deleted)"
+        if self.frozen:
+            return f"{self.holder} (by hand)" if self.holder else "a row that was made by hand"
+        name = f"{self.holder}:{self.pid}" if self.pid else f"{self.holder}"
+        return f"{name} ({self.version_label})" if self.version_label else name
+
+
+def lock_name(database: str, table: str) -> str:
+    """The named lock of one tenant: readable, unique in a server, within 64 characters."""
+    digest = hashlib.sha256(f"{database.lower()}\0{table.lower()}".encode()).hexdigest()
+    return f"ebhook:{re.sub('[^A-Za-z0-9_-]', '_', database)[:36]}:{digest[:20]}"
+
+
+def select_row(table: str, columns: set[str]) -> str:
+    """The columns of `LockRow` from a lock table that has `columns` (a foreign one has fewer)."""
+    wanted = list(COLUMNS)[1:]
+    return ", ".join(quoted(name) if name in columns else "NULL" for name in wanted)
+
+
+def row_from(values: tuple[object, ...], owner: int | None) -> LockRow:
+    """A `LockRow` from what `select_row` asked for and the named lock's owner."""
+    token, holder, pid, connection_id, environment, label, command, since = values
+    return LockRow(
+        holder=str(holder) if holder is not None else None,
+        pid=int(str(pid)) if pid is not None else None,
+        since=since if isinstance(since, datetime) else None,
+        alive=owner is not None,
+        token=str(token) if token else None,
+        connection_id=int(str(connection_id)) if connection_id is not None else owner,
+        environment=str(environment) if environment is not None else None,
+        version_label=str(label) if label is not None else None,
+        command=str(command) if command is not None else None,
+    )
+
+
+class TenantLock:
+    """The lock of the database that `connection` is in, taken and given back on it."""
+
+    def __init__(self, connection: Connection, tenant: str, table: str, *, named: bool) -> None:
+        self.connection = connection
+        self.tenant = tenant
+        self.table = table
+        self.named = named
+        self.name = lock_name(str(scalar(connection, "SELECT DATABASE()")), table)
+
+    def read(self) -> LockRow | None:
+        """The lock as it stands, or None when nobody has it."""
+        owner = (
+            scalar(self.connection, "SELECT IS_USED_LOCK(%s)", self.name) if self.named else None
+        )
+        columns = self._columns()
+        try:
+            if columns:
+                sql = f"SELECT {select_row(self.table, columns)} FROM {quoted(self.table)} LIMIT 1"
+                for values in rows(self.connection, sql):
+                    return row_from(values, owner)
+        finally:
+            self.connection.rollback()
+        if owner is None:
+            return None
+        return LockRow(None, None, None, True, None, int(owner), has_row=False)
+
+    @contextmanager
+    def held(
+        self,
+        holder: Holder,
+        *,
+        wait: float,
+        emit: Emit,
+        done: Callable[[], bool],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Iterator[bool]:
+        """Has the lock while the block runs. Yields False, without it, when `done()` became true.
+
+        Args:
+            holder: who we are; gets a token of its own here.
+            wait: seconds to wait for somebody else; 0 tries once.
+            done: asked before each attempt: the work that the lock is wanted for is done already.
+
+        Raises:
+            LockHeld: somebody else still has it after `wait`.
+            LockUnavailable: the server has no GET_LOCK, or would not say.
+            LockTableForeign: migration_lock has a shape that cannot be adopted.
+        """
+        holder = holder.renewed()
+        try:
+            yield self._acquire(holder, wait=wait, emit=emit, done=done, sleep=sleep)
+        finally:
+            self.release(holder.token)
+
+    def release(self, token: str) -> None:
+        """Deletes the row if it is still ours, then frees the named lock. Both always tried.
+
+        On a connection that is gone both fail: the server has freed the named lock already, and
+        the row is taken over by whoever comes next.
+        """
+        try:
+            self.connection.rollback()
+            run(self.connection, f"DELETE FROM {quoted(self.table)} WHERE token = %s", token)
+            self.connection.commit()
+        except MySQLError:
+            pass
+        finally:
+            self._free_name()
+
+    def clear(self, row: LockRow) -> bool:
+        """Deletes exactly `row`, whose holder is gone; False when it was gone already.
+
+        A newer lock that took its place meanwhile stays. Raises `LockHeld` for a living holder.
+        """
+        if self.named and not self._get_name(0):
+            raise LockHeld(
+                f"{self.tenant}: {self.read() or row} is alive.",
+                "Its lock was left as it is.",
+                f"Wait, or end its session: ebhook lock clear {self.tenant} --kill",
+            )
+        try:
+            if not row.has_row:
+                return True
+            table = quoted(self.table)
+            if row.token is not None:
+                gone = run(self.connection, f"DELETE FROM {table} WHERE token = %s", row.token)
+            elif "token" in self._columns():
+                gone = run(
+                    self.connection, f"DELETE FROM {table} WHERE token IS NULL OR token = ''"
+                )
+            else:
+                gone = run(self.connection, f"DELETE FROM {table}")
+            self.connection.commit()
+            return bool(gone)
+        finally:
+            self._free_name()
+
+    def kill(self, row: LockRow, *, until: float) -> None:
+        """Ends the session that owns the named lock, if it is still `row`'s; waits for its end.
+
+        The server undoes the statement that it runs, which for a long ALTER takes its time.
+        """
+        owner = scalar(self.connection, "SELECT IS_USED_LOCK(%s)", self.name)
+        if owner is None or (row.connection_id is not None and owner != row.connection_id):
+            return
+        try:
+            run(self.connection, "KILL CONNECTION %s", owner)
+        except MySQLError as error:
+            if errno(error) != Errno.NO_SUCH_THREAD:
+                raise
+        if self._get_name(max(0.0, until - time.monotonic())):
+            self._free_name()
+
+    def _acquire(
+        self,
+        holder: Holder,
+        *,
+        wait: float,
+        emit: Emit,
+        done: Callable[[], bool],
+        sleep: Callable[[float], None],
+    ) -> bool:
+        deadline = time.monotonic() + wait
+        patience = 0.0  # the first look does not wait, so that the holder is named at once
+
+        def attempt() -> bool:
+            if done():
+                return False
+            self._take(holder, min(patience, max(0.0, deadline - time.monotonic())), emit)
+            return True
+
+        def announce(_: object) -> None:
+            nonlocal patience
+            patience = SLICE
+            row = self.read()
+            left = max(0.0, deadline - time.monotonic())
+            emit(LockWaiting(self.tenant, str(row or "somebody"), row.since if row else None, left))
+
+        retry = retrying(
+            on=_Held,
+            attempts=1 + int(wait / 0.05),
+            deadline=deadline,
+            pause=lambda state: (
+                state.outcome is None or not isinstance(state.outcome.exception(), _HeldByName)
+            ),
+            before_sleep=announce,
+            sleep=sleep,
+        )
+        try:
+            return retry(attempt)
+        except _Held:
+            raise self._refusal(wait) from None
+
+    def _refusal(self, wait: float) -> LockHeld:
+        row = self.read()
+        since = f" since {row.since:%Y-%m-%d %H:%M:%S}" if row and row.since else ""
+        return LockHeld(
+            f"{self.tenant}: lock held by {row or 'somebody who has just let go'}{since}"
+            + (f"; waited {wait:.0f} s." if wait else "."),
+            "Nothing was changed.",
+            f"Wait, or see: ebhook lock list {self.tenant}",
+        )
+
+    def _take(self, holder: Holder, seconds: float, emit: Emit) -> None:
+        """One attempt. Raises `_HeldByName` or `_HeldByRow`; then nothing of ours is left behind."""
+        if self.named and not self._get_name(seconds):
+            raise _HeldByName
+        try:
+            self._make_table()
+            self._write_row(holder, emit)
+        except MySQLError as error:
+            self._free_name()
+            if errno(error) in (
+                Errno.LOCK_WAIT_TIMEOUT,
+                Errno.LOCK_DEADLOCK,
+                Errno.DUPLICATE_ENTRY,
+            ):
+                # Somebody has the row or the table in a transaction of their own just now.
+                raise _HeldByRow from None
+            raise
+        except BaseException:
+            self._free_name()
+            raise
+        emit(LockTaken(self.tenant, int(scalar(self.connection, "SELECT CONNECTION_ID()"))))
+
+    def _get_name(self, seconds: float) -> bool:
+        try:
+            got = scalar(self.connection, "SELECT GET_LOCK(%s, %s)", self.name, seconds)
+        except MySQLError as error:
+            if errno(error) in (Errno.NOT_SUPPORTED_YET, Errno.UNKNOWN_ERROR):
+                raise LockUnavailable(
+                    f"{self.tenant}: this server has no GET_LOCK (a Galera or Percona XtraDB "
+                    f"cluster?): {text_of(error)}.",
+                    next="lock.named = false falls back to the row alone; then a lock whose holder "
+                    "died stays until: ebhook lock clear",
+                ) from None
+            raise
+        finally:
+            self.connection.rollback()
+        if got is None:
+            raise LockUnavailable(
+                f"{self.tenant}: GET_LOCK gave NULL: the server could not say who has the lock.",
+                next=f"Look at the server's error log, then: ebhook upgrade {self.tenant}",
+            )
+        return bool(got)
+
+    def _free_name(self) -> None:
+        if not self.named:
+            return
+        try:
+            self.connection.rollback()
+            scalar(self.connection, "SELECT RELEASE_LOCK(%s)", self.name)
+        except MySQLError:
+            pass  # the session is gone, and the lock with it
+
+    def _columns(self) -> set[str]:
+        found = rows(
+            self.connection,
+            "SELECT LOWER(column_name) FROM information_schema.columns "
+            "WHERE table_schema = DATABASE() AND table_name = %s",
+            self.table,
+        )
+        return {str(row[0]) for row in found}
+
+    def _make_table(self) -> None:
+        """Creates the table, or adds what an older deployment's table lacks."""
+        columns = self._columns()
+        if columns.issuperset(COLUMNS):
+            return
+        table = quoted(self.table)
+        if not columns:
+            body = ", ".join(f"{quoted(name)} {kind}" for name, kind in COLUMNS.items())
+            run(
+                self.connection,
+                f"CREATE TABLE IF NOT EXISTS {table} ({body}, PRIMARY KEY (id)) "
+                "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
+            )
+            return
+        if scalar(self.connection, f"SELECT COUNT(*) FROM {table}"):
+            self.connection.rollback()
+            raise _HeldByRow  # a row of the older deployment is a held lock until it is gone
+        own = rows(
+            self.connection,
+            "SELECT column_name FROM information_schema.columns "
+            "WHERE table_schema = DATABASE() AND table_name = %s AND is_nullable = 'NO' "
+            "AND column_default IS NULL AND extra NOT LIKE '%%auto_increment%%'",
+            self.table,
+        )
+        needed = sorted({str(row[0]).lower() for row in own} - set(COLUMNS))
+        if needed:
+            raise self._foreign(f"it wants a value for {', '.join(needed)}")
+        add = [f"ADD COLUMN {quoted(n)} {kind}" for n, kind in COLUMNS.items() if n not in columns]
+        if "id" not in columns:
+            add.append("ADD UNIQUE KEY ebhook_one_row (id)")
+        try:
+            run(self.connection, f"ALTER TABLE {table} {', '.join(add)}")
+        except MySQLError as error:
+            if errno(error) in (Errno.LOCK_WAIT_TIMEOUT, *LOST, *READ_ONLY, *DENIED):
+                raise
+            raise self._foreign(text_of(error)) from None
+
+    def _foreign(self, why: str) -> LockTableForeign:
+        return LockTableForeign(
+            f"{self.tenant}: the table {self.table} is not ebhook's and cannot be made so: {why}.",
+            next='Choose another name: [lock] table = "…" in ebhook.toml (EBHOOK_LOCK_TABLE)',
+        )
+
+    def _write_row(self, holder: Holder, emit: Emit) -> None:
+        table = quoted(self.table)
+        columns = self._columns()
+        sql = f"SELECT {select_row(self.table, columns)} FROM {table} LIMIT 1 FOR UPDATE"
+        found = [row_from(values, None) for values in rows(self.connection, sql)]
+        if found and (found[0].token is None or not self.named):
+            self.connection.rollback()
+            raise _HeldByRow
+        if found:
+            run(self.connection, f"DELETE FROM {table} WHERE token = %s", found[0].token)
+        run(
+            self.connection,
+            f"INSERT INTO {table} (id, token, holder, pid, connection_id, environment, "
+            "version_label, command, acquired_at) "
+            "VALUES (1, %s, %s, %s, CONNECTION_ID(), %s, %s, %s, UTC_TIMESTAMP(6))",
+            holder.token,
+            holder.name,
+            holder.pid,
+            holder.environment,
+            holder.version_label,
+            holder.command,
+        )
+        self.connection.commit()
+        if found:
+            emit(LockTakenOver(self.tenant, str(found[0]), found[0].since))
+
+
+class _Held(Exception):
+    """Somebody has the lock (internal: a reason to try again)."""
+
+
+class _HeldByName(_Held):
+    """A living session has it: GET_LOCK has waited for it already."""
+
+
+class _HeldByRow(_Held):
+    """A row without a session: a person's freeze."""

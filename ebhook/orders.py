@@ -1,0 +1,43 @@
+"""What `boot` tells a worker, and the worker's last word: the messages between the processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ebhook.beanstalk import Holder
+from ebhook.database import Tenant
+from ebhook.errors import EbhookError
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to do with one tenant. `target` None means the base (downgrade everything).
+
+    `wait` is how many seconds to wait for the lock; `deadline` is in monotonic seconds, which all
+    processes of a machine share.
+    """
+
+    tenant: Tenant
+    target: str | None
+    downgrade: bool
+    holder: Holder
+    wait: float
+    deadline: float
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Where a tenant stood and stands; `statements` is what a dry run would have run."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    statements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A worker's last message: where the tenant stands, or why not."""
+
+    moved: Moved | None = None
+    error: EbhookError | None = None

@@ -1,0 +1,306 @@
+"""Events and outcomes for people and programs: lines, a live display, JSON."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+import msgspec
+
+from ebhook.database import Tenant
+from ebhook.errors import EbhookError, Exit
+from ebhook.events import (
+    AlgorithmFallback,
+    Event,
+    LockTaken,
+    LockTakenOver,
+    LockWaiting,
+    Outcome,
+    Printed,
+    PutBack,
+    RevisionDone,
+    RevisionStarted,
+    StatementRetried,
+    Stopping,
+    SurveyDone,
+    TenantDone,
+    UpgradeStarted,
+    WaveStarted,
+)
+from ebhook.lock import LockRow
+from ebhook.rollout import Result
+from ebhook.survey import Standing
+
+WORDS = {outcome: outcome.value.replace("_", " ") for outcome in Outcome}
+
+
+def line_of(event: Event) -> str | None:
+    """An event as one line, or None for those that only a program wants."""
+    match event:
+        case SurveyDone(tenants, behind, seconds):
+            return f"surveyed {count(tenants, 'tenant')} in {seconds:.2f} s: {behind} not at head"
+        case WaveStarted(name, tenants):
+            return f"{name} wave: {', '.join(tenants) if len(tenants) < 6 else len(tenants)}"
+        case LockWaiting(tenant, holder, since, left):
+            held = f" since {since:%H:%M:%S}" if since else ""
+            return f"{tenant}: waiting for {holder}, who has the lock{held}; {left:.0f} s left"
+        case LockTakenOver(tenant, holder, since):
+            held = f" (taken {since:%Y-%m-%d %H:%M:%S} UTC)" if since else ""
+            return f"{tenant}: took over the lock of {holder}, whose session is gone{held}"
+        case RevisionStarted(tenant, revision, message, number, of):
+            return f"{tenant}: {revision} {message} ({number} of {of})"
+        case StatementRetried(tenant, statement, reason, blocker):
+            by = f"; in the way: {blocker}" if blocker else ""
+            return f"{tenant}: trying again, {reason}{by}: {_short(statement)}"
+        case AlgorithmFallback(tenant, statement, refused, reason):
+            return f"{tenant}: not possible {refused} ({reason}): {_short(statement)}"
+        case Printed(tenant, line):
+            return f"{tenant} | {line}"
+        case PutBack(tenant, why):
+            return f"{why} Put back." if why.startswith(tenant) else f"{tenant}: {why} Put back."
+        case TenantDone(tenant, outcome, before, after, seconds, error):
+            if error is not None:
+                return f"{tenant}: {WORDS[outcome]}: {error}"
+            if outcome is Outcome.AT_HEAD and seconds == 0:
+                return None
+            return f"{tenant}: {WORDS[outcome]}, {before or 'base'} → {after}, {seconds:.1f} s"
+        case Stopping(why):
+            return f"nothing new is started: {why}"
+        case UpgradeStarted() | LockTaken() | RevisionDone():
+            return None
+
+
+class Reporter:
+    """Where events go: lines or a live display on `stream`, and JSON lines in a file.
+
+    Texts pass through `hide`, which takes known passwords out of what migrations print.
+    """
+
+    def __init__(self, stream: TextIO, *, live: bool, log_file: Path | None = None) -> None:
+        self._stream = stream
+        self._secrets: set[str] = set()
+        self._waited: dict[str, str] = {}
+        self._live: Any = None
+        self._log: TextIO | None = None
+        if live:
+            from ebhook.live import Live
+
+            self._live = Live(stream)
+        if log_file is not None:
+            try:
+                self._log = log_file.open("a", encoding="utf-8")
+            except OSError as error:
+                self.say(f"{log_file}: {error.strerror}; going on without this log")
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.close()
+        if isinstance(error, EbhookError):
+            self.log({"event": "Error", **error_document(error)})
+        if self._log is not None:
+            self._log.close()
+
+    def knows(self, tenants: Iterable[Tenant]) -> None:
+        """From now on the passwords of `tenants` are taken out of every text."""
+        for tenant in tenants:
+            if tenant.url.password is not None and len(tenant.url.password.reveal()) > 3:
+                self._secrets.add(tenant.url.password.reveal())
+
+    def hide(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def emit(self, event: Event) -> None:
+        self.log({"event": type(event).__name__, **msgspec.to_builtins(event)})
+        if self._live is not None:
+            self._live.show(event)
+        if isinstance(event, LockWaiting):
+            # The holder once; after that only the live display counts down.
+            if self._waited.get(event.tenant) == event.holder:
+                return
+            self._waited[event.tenant] = event.holder
+        line = line_of(event)
+        if line is not None:
+            self.say(line)
+
+    def say(self, line: str) -> None:
+        try:
+            if self._live is not None:
+                self._live.say(self.hide(line))
+            else:
+                self._stream.write(self.hide(line) + "\n")
+                self._stream.flush()
+        except OSError:
+            pass  # the terminal went away: the work goes on
+
+    def log(self, document: Mapping[str, Any]) -> None:
+        if self._log is None:
+            return
+        try:
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            text = msgspec.json.encode({"time": now, **document}).decode()
+            self._log.write(self.hide(text) + "\n")
+            self._log.flush()
+        except OSError:
+            self._log = None
+
+
+# Documents for programs: a contract.
+
+
+def error_document(error: EbhookError) -> dict[str, Any]:
+    return {
+        "error": type(error).__name__,
+        "what": error.what,
+        "state": error.state,
+        "next": error.next,
+        "exit_code": int(error.exit_code),
+    }
+
+
+def rollout_document(head: str | None, code: Exit, results: Sequence[Result]) -> dict[str, Any]:
+    tenants = []
+    for result in results:
+        document: dict[str, Any] = {
+            "tenant": result.tenant,
+            "outcome": result.outcome.value,
+            "before": result.before,
+            "after": result.after,
+            "seconds": round(result.seconds, 3),
+            "error": str(result.error) if result.error is not None else None,
+        }
+        if result.statements:
+            document["sql"] = list(result.statements)
+        tenants.append(document)
+    return {"head": head, "exit_code": int(code), "tenants": tenants}
+
+
+def status_document(head: str | None, standings: Sequence[Standing]) -> dict[str, Any]:
+    return {
+        "head": head,
+        "tenants": [
+            {
+                "tenant": standing.tenant.name,
+                "state": standing.state.value,
+                "revision": standing.revision,
+                "behind": standing.behind,
+                "lock": lock_document(standing.lock),
+                "error": str(standing.error) if standing.error is not None else None,
+            }
+            for standing in standings
+        ],
+    }
+
+
+def lock_document(lock: LockRow | None) -> dict[str, Any] | None:
+    if lock is None:
+        return None
+    return {
+        "holder": lock.holder,
+        "since": lock.since.isoformat() if lock.since is not None else None,
+        "alive": lock.alive,
+        "frozen": lock.frozen,
+        "token": lock.token,
+        "pid": lock.pid,
+        "connection_id": lock.connection_id,
+        "environment": lock.environment,
+        "version_label": lock.version_label,
+        "command": lock.command,
+    }
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """The one JSON document of a command, on stdout."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
+
+
+# Tables for people.
+
+
+def table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Aligned columns; the last one is as long as it wants to be."""
+    widths = [max(len(line[i]) for line in [headings, *lines]) for i in range(len(headings))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in [headings, *lines]
+    )
+
+
+def rollout_text(head: str | None, results: Sequence[Result], seconds: float) -> str:
+    """The report of a rollout: what is not simply at head, then one line of sums."""
+    told = [result for result in results if result.outcome is not Outcome.AT_HEAD]
+    parts = []
+    if told:
+        lines = [
+            (
+                result.tenant,
+                WORDS[result.outcome],
+                result.before or "base",
+                result.after or ("?" if result.error else "base"),
+                f"{result.seconds:.1f}",
+            )
+            for result in told
+        ]
+        parts.append(table(("tenant", "outcome", "before", "after", "seconds"), lines))
+    problems = [result.error for result in results if result.error is not None]
+    parts.extend(f"{error.what}\n  {error.state}\n  {error.next}" for error in problems)
+    sums: dict[str, int] = {}
+    for result in results:
+        sums[WORDS[result.outcome]] = sums.get(WORDS[result.outcome], 0) + 1
+    summed = ", ".join(f"{number} {word}" for word, number in sums.items())
+    parts.append(f"{count(len(results), 'tenant')}: {summed} (head {head}), in {seconds:.2f} s")
+    return "\n\n".join(parts)
+
+
+def status_text(head: str | None, standings: Sequence[Standing]) -> str:
+    lines = [
+        (
+            standing.tenant.name,
+            standing.state.value.replace("_", " "),
+            standing.revision or "-",
+            "-" if standing.behind is None else str(standing.behind),
+            lock_text(standing.lock),
+        )
+        for standing in standings
+    ]
+    parts = [table(("tenant", "state", "revision", "behind", "lock"), lines)]
+    parts.extend(
+        f"{s.tenant.name}: {s.error.what} {s.error.next}"
+        if s.tenant.name not in s.error.what
+        else f"{s.error.what} {s.error.next}"
+        for s in standings
+        if s.error is not None
+    )
+    parts.append(f"head: {head}")
+    return "\n\n".join(parts)
+
+
+def lock_text(lock: LockRow | None) -> str:
+    """``i-0abc:412 (v512) since 10:31:07`` and whether its holder still lives."""
+    if lock is None:
+        return "-"
+    since = f" since {lock.since:%Y-%m-%d %H:%M:%S}" if lock.since is not None else ""
+    state = ", frozen" if lock.frozen else "" if lock.alive else ", its session is gone"
+    return f"{lock}{since}{state}"
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _short(statement: str) -> str:
+    text = " ".join(statement.split())
+    return text if len(text) <= 120 else text[:117] + "…"

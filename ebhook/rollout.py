@@ -1,0 +1,443 @@
+"""The rollout: a set of tenants brought to a revision, in waves, by several workers, in time.
+
+The canary wave goes first, always the same tenants; if it is not proven, nothing else is touched.
+Then the rest, from a place of our own in the list, so that instances that boot together share the
+work. A tenant that somebody else holds is put back and looked at again; whoever finds it at head is
+done with it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait as wait_for
+from typing import Any
+
+from pymysql.err import MySQLError
+
+from ebhook.beanstalk import Holder
+from ebhook.chain import Chain
+from ebhook.database import Tenant, connect, run
+from ebhook.errors import (
+    ConnectionLost,
+    EbhookError,
+    Exit,
+    LockHeld,
+    MigrationFailed,
+    PersonNeeded,
+    Skipped,
+    StateUnknown,
+    Stopped,
+    Unreachable,
+    worst,
+)
+from ebhook.events import (
+    Emit,
+    LockTaken,
+    Outcome,
+    PutBack,
+    Stopping,
+    TenantDone,
+    UpgradeStarted,
+    WaveStarted,
+)
+from ebhook.orders import Finished, Order
+from ebhook.settings import Settings
+from ebhook.signals import Interruption
+from ebhook.survey import Standing, State, survey
+from ebhook.worker import Template, Worker
+
+GRACE = 20.0  # seconds that a running statement may still take after a signal
+ROTATION = 5.0  # seconds to wait for one held tenant while others are held, too
+LOSSES = 3  # how often one tenant's connection or worker may be lost
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one tenant ended. `statements` is what a dry run would have run."""
+
+    tenant: str
+    outcome: Outcome
+    before: str | None
+    after: str | None
+    seconds: float
+    error: EbhookError | None = None
+    statements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a rollout is for. `target` None is the base; `deadline` is in monotonic seconds."""
+
+    target: str | None
+    deadline: float
+    downgrade: bool = False
+    dry_run: bool = False
+    canary: tuple[str, ...] = ()
+
+
+def canary_of(settings: Settings, tenants: Sequence[Tenant], *, chosen: bool) -> tuple[str, ...]:
+    """The tenants of the first wave: as configured, else the first one of a whole fleet.
+
+    Args:
+        chosen: the tenants were named by hand; then only a configured canary among them counts.
+    """
+    names = [tenant.name for tenant in tenants]
+    if settings.rollout.canary is not None:
+        return tuple(name for name in settings.rollout.canary if name in names)
+    return () if chosen or len(names) < 2 else (names[0],)
+
+
+def exit_code(results: Iterable[Result]) -> Exit:
+    """The worst outcome decides."""
+    return worst([result.error.exit_code for result in results if result.error is not None])
+
+
+def roll_out(
+    standings: Sequence[Standing],
+    chain: Chain,
+    settings: Settings,
+    holder: Holder,
+    plan: Plan,
+    emit: Emit,
+) -> list[Result]:
+    """One result per tenant, in the order of `standings`. Starts no process when none is behind.
+
+    Raises:
+        SettingsFailed, ChainBroken: the application or the folder cannot be loaded; then no tenant
+            was touched.
+    """
+    results = {
+        s.tenant.name: settled
+        for s in standings
+        if (settled := _settled(s, chain, plan)) is not None
+    }
+    for result in results.values():
+        _tell(emit, result)
+    todo = [s for s in standings if s.tenant.name not in results]
+    if todo:
+        with Template(settings, chain) as template, Interruption() as interruption:
+            rollout = _Rollout(chain, settings, holder, plan, emit, template, interruption)
+            rollout.results.update(results)
+            rollout.run(todo)
+            results = rollout.results
+    return [results[standing.tenant.name] for standing in standings]
+
+
+def _settled(standing: Standing, chain: Chain, plan: Plan) -> Result | None:
+    """The result of a tenant that needs no work, or cannot have any; None for all others."""
+    name, at = standing.tenant.name, standing.revision
+    if standing.error is not None:
+        return Result(name, _outcome_of(standing.error), at, at, 0.0, standing.error)
+    if standing.state is State.AHEAD:
+        return Result(name, Outcome.AHEAD, at, at, 0.0)
+    if plan.downgrade:
+        there = standing.revisions == ((plan.target,) if plan.target else ())
+    else:
+        there = not chain.missing(standing.revisions, plan.target)
+    return Result(name, Outcome.AT_HEAD, at, at, 0.0) if there else None
+
+
+def _outcome_of(error: EbhookError) -> Outcome:
+    if isinstance(error, LockHeld):
+        return Outcome.LOCKED
+    if isinstance(error, Unreachable | ConnectionLost):
+        return Outcome.UNREACHABLE
+    if isinstance(error, Stopped | Skipped):
+        return Outcome.SKIPPED
+    if isinstance(error, StateUnknown):
+        return Outcome.UNKNOWN
+    if isinstance(error, MigrationFailed) or not isinstance(error, PersonNeeded):
+        return Outcome.FAILED
+    return Outcome.REFUSED
+
+
+def _tell(emit: Emit, result: Result) -> None:
+    error = str(result.error) if result.error is not None else None
+    emit(
+        TenantDone(
+            result.tenant, result.outcome, result.before, result.after, result.seconds, error
+        )
+    )
+
+
+@dataclass
+class _Job:
+    """One tenant on its way through the rollout."""
+
+    standing: Standing
+    began: float | None = None  # when its first worker started (monotonic seconds)
+    held_since: float | None = None  # when it was first found held by somebody else
+    losses: int = 0
+    connection_id: int | None = None  # of the worker that has the lock now
+
+    @property
+    def name(self) -> str:
+        return self.standing.tenant.name
+
+
+@dataclass
+class _Rollout:
+    chain: Chain
+    settings: Settings
+    holder: Holder
+    plan: Plan
+    emit: Emit
+    template: Template
+    interruption: Interruption
+    results: dict[str, Result] = field(default_factory=dict)
+    running: dict[Worker, _Job] = field(default_factory=dict)
+    waiting: deque[_Job] = field(default_factory=deque)
+    held: list[_Job] = field(default_factory=list)
+    longest: float = 0.0  # seconds of the slowest tenant so far
+    halted: str | None = None  # why nothing new is started
+    kill_at: float | None = None  # when running statements are ended, after a signal
+
+    def run(self, todo: Sequence[Standing]) -> None:
+        """Fills `results` for every tenant of `todo`."""
+        jobs = {standing.tenant.name: _Job(standing) for standing in todo}
+        canary = [jobs.pop(name) for name in self.plan.canary if name in jobs]
+        unproven = self._unproven()
+        if canary and not unproven:
+            self._wave("canary", canary)
+            unproven = self._unproven()
+        elif canary:
+            jobs.update({job.name: job for job in canary})
+        if unproven and not self.halted:
+            self._halt(f"canary {unproven} is not proven")
+        rest = list(jobs.values())
+        start = random.randrange(len(rest)) if rest else 0
+        self._wave("rest" if canary else "only", rest[start:] + rest[:start])
+
+    def _unproven(self) -> str | None:
+        """A canary that did not end well, of those that have ended."""
+        ended = (self.results[name] for name in self.plan.canary if name in self.results)
+        return next((result.tenant for result in ended if not result.outcome.good), None)
+
+    def _wave(self, name: str, jobs: Sequence[_Job]) -> None:
+        if jobs and not self.halted:
+            self.emit(WaveStarted(name, tuple(job.name for job in jobs)))
+        self.waiting.extend(jobs)
+        while self.waiting or self.held or self.running:
+            self._look_at_the_clock()
+            if self.halted:
+                self._skip_the_waiting()
+            else:
+                self._start_the_waiting()
+                if not self.waiting and self.held:
+                    self._start_the_held()
+            if self.running:
+                self._listen()
+
+    # Starting
+
+    def _start_the_waiting(self) -> None:
+        while self.waiting and len(self.running) < self.settings.rollout.workers:
+            self._start(self.waiting.popleft(), patience=0.0)
+
+    def _start_the_held(self) -> None:
+        """Waits, inside workers, for tenants that others hold: the server wakes them at once."""
+        free = self.settings.rollout.workers - len(self.running)
+        if free < 1:
+            return
+        held, self.held = self.held, []
+        alone = len(held) <= free
+        again = survey([job.standing.tenant for job in held], self.chain, self.settings)
+        for job, standing in zip(held, again, strict=True):
+            settled = _settled(standing, self.chain, self.plan)
+            if settled is not None:
+                self._finish(job, settled.outcome, standing.revision, settled.error)
+            elif free < 1:
+                self.held.append(job)
+            else:
+                free -= 1
+                self._start(job, patience=self._patience(job) if alone else ROTATION)
+
+    def _patience(self, job: _Job) -> float:
+        """Seconds that are left to wait for a held tenant."""
+        assert job.held_since is not None
+        waited = time.monotonic() - job.held_since
+        left = min(self.settings.lock.wait - waited, self.plan.deadline - time.monotonic())
+        return max(0.0, left)
+
+    def _start(self, job: _Job, *, patience: float) -> None:
+        order = Order(
+            tenant=job.standing.tenant,
+            target=self.plan.target,
+            downgrade=self.plan.downgrade,
+            holder=self.holder,
+            wait=patience,
+            deadline=self.plan.deadline,
+            dry_run=self.plan.dry_run,
+        )
+        if job.began is None:
+            job.began = time.monotonic()
+        job.connection_id = None
+        self.emit(UpgradeStarted(job.name))
+        self.running[self.template.start(order)] = job
+
+    # Listening
+
+    def _listen(self) -> None:
+        """Waits for a worker, a signal, or the next thing that the clock brings."""
+        now = time.monotonic()
+        times = [at for at in (self.plan.deadline, self.kill_at) if at is not None and at > now]
+        timeout = min(times) - now if times else None
+        sources: list[Any] = [*self.running, self.interruption]
+        for ready in wait_for(sources, timeout):
+            if isinstance(ready, Worker):
+                self._hear(ready)
+            else:
+                self.interruption.drain()
+                self._interrupted()
+
+    def _hear(self, worker: Worker) -> None:
+        job = self.running[worker]
+        message = worker.receive()
+        if isinstance(message, LockTaken):
+            job.connection_id = message.connection_id
+        if message is not None and not isinstance(message, Finished):
+            self.emit(message)
+            return
+        del self.running[worker]
+        worker.socket.close()
+        error = message.error if message is not None else _died(job)
+        if error is None:
+            assert message is not None
+            assert message.moved is not None
+            moved = message.moved
+            before, after = ",".join(moved.before) or None, ",".join(moved.after) or None
+            changed = Outcome.DOWNGRADED if self.plan.downgrade else Outcome.UPGRADED
+            if before == after:
+                changed = Outcome.AT_HEAD
+            self._finish(job, changed, after, None, statements=moved.statements, before=before)
+        elif isinstance(error, LockHeld):
+            self._put_back(job, error)
+        elif isinstance(error, ConnectionLost):
+            self._look_again(job, error)
+        else:
+            self._finish(job, _outcome_of(error), None, error)
+
+    def _put_back(self, job: _Job, error: LockHeld) -> None:
+        if job.held_since is None:
+            job.held_since = time.monotonic()
+        if self._patience(job) > 0 and not self.halted:
+            self.emit(PutBack(job.name, error.what))
+            self.held.append(job)
+        else:
+            self._finish(job, Outcome.LOCKED, job.standing.revision, error)
+
+    def _look_again(self, job: _Job, error: EbhookError) -> None:
+        """After a lost connection or worker: what the database says decides, and nothing else."""
+        (standing,) = survey([job.standing.tenant], self.chain, self.settings)
+        settled = _settled(standing, self.chain, self.plan)
+        job.losses += 1
+        if settled is not None and settled.outcome.good:
+            changed = standing.revisions != job.standing.revisions
+            outcome = Outcome.UPGRADED if changed else settled.outcome
+            self._finish(job, outcome, standing.revision, None)
+        elif standing.error is not None:
+            unknown = StateUnknown(
+                f"{error.what} Then it could not be read again: {standing.error.what}",
+                "Where it stands is not known.",
+                f"See where it stands: ebhook status {job.name}",
+            )
+            self._finish(job, Outcome.UNKNOWN, None, unknown)
+        elif job.losses < LOSSES and not self.halted:
+            self.emit(PutBack(job.name, error.what))
+            job.standing = standing
+            self.waiting.append(job)
+        else:
+            failed = MigrationFailed(
+                error.what,
+                f"It stands at {standing.revision or 'base'}.",
+                f"See the server's error log, then: ebhook upgrade {job.name}",
+            )
+            self._finish(job, Outcome.FAILED, standing.revision, failed)
+
+    def _finish(
+        self,
+        job: _Job,
+        outcome: Outcome,
+        after: str | None,
+        error: EbhookError | None,
+        *,
+        before: str | None = None,
+        statements: tuple[str, ...] = (),
+    ) -> None:
+        seconds = time.monotonic() - job.began if job.began is not None else 0.0
+        if outcome is Outcome.UPGRADED:
+            self.longest = max(self.longest, seconds)
+        if error is not None and after is None and outcome is not Outcome.UNKNOWN:
+            (standing,) = survey([job.standing.tenant], self.chain, self.settings)
+            after = standing.revision
+        result = Result(
+            job.name,
+            outcome,
+            before or job.standing.revision,
+            after,
+            seconds,
+            error,
+            statements,
+        )
+        self.results[job.name] = result
+        _tell(self.emit, result)
+        bad = [r for r in self.results.values() if r.outcome in (Outcome.FAILED, Outcome.UNKNOWN)]
+        if len(bad) > self.settings.rollout.max_failures and not self.halted:
+            self._halt(f"{len(bad)} tenants failed, more than rollout.max_failures")
+
+    # Stopping
+
+    def _look_at_the_clock(self) -> None:
+        now = time.monotonic()
+        if not self.halted and now + self.longest >= self.plan.deadline:
+            self._halt("the deadline is too near")
+        if self.kill_at is not None and now >= self.kill_at:
+            self.kill_at = None
+            self._end_statements()
+
+    def _interrupted(self) -> None:
+        if not self.halted:
+            self._halt(self.interruption.name)
+        self.kill_at = time.monotonic() + (GRACE if self.interruption.count == 1 else 0.0)
+        for worker in self.running:
+            worker.stop()
+
+    def _halt(self, why: str) -> None:
+        self.halted = why
+        self.emit(Stopping(why))
+
+    def _skip_the_waiting(self) -> None:
+        for job in [*self.waiting, *self.held]:
+            error = Skipped(
+                f"{job.name}: not started: {self.halted}.",
+                f"It stands at {job.standing.revision or 'base'}.",
+                f"When that is mended: ebhook upgrade {job.name}",
+            )
+            self._finish(job, Outcome.SKIPPED, job.standing.revision, error)
+        self.waiting.clear()
+        self.held.clear()
+
+    def _end_statements(self) -> None:
+        """KILL QUERY for whatever still runs: the server undoes it, and the worker lets go."""
+        for job in self.running.values():
+            if job.connection_id is None:
+                continue
+            tenant = job.standing.tenant
+            try:
+                connection = connect(
+                    tenant.url, database=None, timeout=self.settings.connect_timeout
+                )
+                try:
+                    run(connection, "KILL QUERY %s", job.connection_id)
+                finally:
+                    connection.close()
+            except (EbhookError, MySQLError):
+                pass  # it has just ended, or cannot be ended from here
+
+
+def _died(job: _Job) -> EbhookError:
+    return ConnectionLost(f"{job.name}: the worker process died.", "", "")

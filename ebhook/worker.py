@@ -1,0 +1,227 @@
+"""The processes around the upgrades: one per tenant in flight, forked from one that has it all.
+
+Importing Alembic, the version files and the application costs a second or more. A *template* process
+pays it once; each tenant then gets a fork of it (milliseconds), with state of its own, since Alembic
+is not safe in threads and a cache that outlives a tenant is how tenants get mixed up.
+
+    boot ──control socket──> template ──fork──> worker ──its own socket──> boot
+
+Nobody outlives `boot`: the template ends when the control socket does, and the kernel ends the
+workers with the template. A worker's socket that ends without a result means that it died.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from io import TextIOBase
+from multiprocessing.connection import Connection
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from ebhook.chain import Chain
+from ebhook.errors import EbhookError, StateUnknown
+from ebhook.events import Event, Printed
+from ebhook.orders import Finished, Order
+from ebhook.settings import Settings
+
+if TYPE_CHECKING:
+    from ebhook.upgrade import Project
+
+_MAIN = "from ebhook.worker import main; main()"
+
+
+@dataclass(eq=False)
+class Worker:
+    """A worker seen from `boot`: events come from `socket`, and anything sent there means: stop."""
+
+    order: Order
+    socket: Connection
+    asked_to_stop: bool = False
+
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
+    def receive(self) -> Event | Finished | None:
+        """The next message; None when the worker died without a last one."""
+        try:
+            message: Event | Finished = self.socket.recv()
+        except (EOFError, ConnectionResetError):
+            return None
+        return message
+
+    def stop(self) -> None:
+        """Asks the worker to begin no further revision."""
+        if not self.asked_to_stop:
+            self.asked_to_stop = True
+            with contextlib.suppress(OSError):  # it has just ended
+                self.socket.send(True)
+
+
+@dataclass
+class Template:
+    """The loaded process that workers are forked from. Use as a context manager."""
+
+    settings: Settings
+    chain: Chain
+    process: subprocess.Popen[bytes] = field(init=False)
+    control: Connection = field(init=False)
+
+    def __enter__(self) -> Template:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=2,  # our own stdout is for the report alone
+            )
+        self.control = Connection(ours.detach())
+        try:
+            self.control.send((self.settings, self.chain))
+            problem = self.control.recv()
+        except (EOFError, OSError):
+            problem = StateUnknown(
+                "The process that loads the migrations died.",
+                "No database was touched.",
+                "Look at the output above, then: ebhook status",
+            )
+        if problem is not None:
+            self.__exit__()
+            raise problem
+        return self
+
+    def start(self, order: Order) -> Worker:
+        """Forks a worker for one tenant."""
+        from multiprocessing.reduction import send_handle
+
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self.control.send(order)
+            send_handle(self.control, theirs.fileno(), self.process.pid)
+        return Worker(order, Connection(ours.detach()))
+
+    def __exit__(self, *_: object) -> None:
+        self.control.close()
+        self.process.wait()
+
+
+def main() -> None:
+    """The template's own life: load, then fork a worker for each order."""
+    _die_with_parent()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # `boot` decides, and then closes the socket
+    control = Connection(int(sys.argv.pop()))
+    settings, chain = control.recv()
+    try:
+        project = _load(settings, chain)
+    except EbhookError as error:
+        control.send(error)
+        return
+    control.send(None)
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the workers
+    _serve(control, project)
+
+
+def _load(settings: Settings, chain: Chain) -> Project:
+    os.chdir(settings.root)
+    sys.path.insert(0, str(settings.root))
+    from ebhook.upgrade import load_project
+
+    return load_project(settings, chain)
+
+
+def _serve(control: Connection, project: Project) -> None:
+    from multiprocessing.reduction import recv_handle
+
+    while True:
+        try:
+            order: Order = control.recv()
+            handle: int = recv_handle(control)
+        except (EOFError, OSError):
+            return
+        if os.fork() == 0:
+            control.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _work(Connection(handle), project, order)
+        os.close(handle)
+
+
+def _work(out: Connection, project: Project, order: Order) -> None:
+    """A worker's whole life; never returns."""
+    _die_with_parent()
+    stopped: list[int] = []
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        stopped.append(number)
+
+    signal.signal(signal.SIGTERM, remember)
+    code = 1
+    try:
+        from ebhook.upgrade import apply
+
+        sys.stdout = sys.stderr = _Lines(lambda line: out.send(Printed(order.tenant.name, line)))
+        try:
+            finished = Finished(
+                moved=apply(project, order, out.send, lambda: bool(stopped) or out.poll())
+            )
+        except EbhookError as error:
+            finished = Finished(error=error)
+        except BaseException as error:
+            traceback.print_exc()
+            finished = Finished(error=_bug(order, error))
+        sys.stdout.flush()
+        out.send(finished)
+        code = 0
+    finally:
+        os._exit(code)  # no exit handlers: they belong to the template, or to the application
+
+
+def _bug(order: Order, error: BaseException) -> StateUnknown:
+    return StateUnknown(
+        f"{order.tenant.name}: ebhook itself failed: {type(error).__name__}: {error}.",
+        "Its state has not been read again.",
+        f"See where it stands: ebhook status {order.tenant.name}",
+    )
+
+
+class _Lines(TextIOBase):
+    """Text output, handed on line by line."""
+
+    def __init__(self, handle: Callable[[str], Any]) -> None:
+        self._handle = handle
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._handle(line)
+        return len(text)
+
+    def flush(self) -> None:
+        if self._rest:
+            self._handle(self._rest)
+            self._rest = ""
+
+
+def _die_with_parent() -> None:
+    """SIGKILL for this process when its parent ends (Linux: prctl(2), PR_SET_PDEATHSIG = 1)."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
