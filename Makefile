@@ -1,0 +1,40 @@
+# Needs Python 3.11+, nothing else: the first target makes .venv and fetches private database servers.
+
+BIN := .venv/bin
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup
+
+.PHONY: demo test check static faults bench bounds clean
+
+demo: .venv/ready  ## ebhook on a fleet of its own, on this machine
+	$(BIN)/ebhook demo
+
+test check: static  ## everything that has to pass
+	$(PYTEST)
+
+static: .venv/ready-dev  ## format, lint, types, floors: seconds
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/shellcheck .ci/run .ci/setup $(wildcard .platform/hooks/*/*)
+
+faults: .venv/ready-dev  ## kills, cuts and races only
+	$(PYTEST) tests/faults
+
+bench: .venv/ready-dev
+	$(BIN)/python -m benchmarks
+
+bounds:  ## the tests with the oldest releases that setup.cfg allows
+	VENV=.venv-bounds PIP_CONSTRAINT=tests/lower-bounds.txt .ci/setup test
+	.venv-bounds/bin/pytest -n 2 --dist loadgroup
+
+clean:  ## leaves the servers in the user's cache folder
+	rm -rf .venv .venv-bounds build dist *.egg-info .*_cache .hypothesis
+
+.venv/ready: setup.cfg .ci/setup
+	.ci/setup
+	touch $@
+
+.venv/ready-dev: setup.cfg .ci/setup
+	.ci/setup test,dev
+	touch $@ .venv/ready
