@@ -19,7 +19,7 @@ def upgrade():
     op.create_table(
         "visits",
         sa.Column("id", sa.Integer(), primary_key=True),
-        sa.Column("client_id", sa.ForeignKey("clients.id"), nullable=False),
+        sa.Column("client_id", sa.Integer(), sa.ForeignKey("clients.id"), nullable=False),
         sa.Column("visited_on", sa.Date(), nullable=False),
     )
 
