@@ -147,7 +147,7 @@ class Invoice(Base):
     invoice_number: Mapped[str] = mapped_column(String(40))
     issued_on: Mapped[date]
     due_on: Mapped[date | None]
-    total: Mapped[Decimal] = mapped_column(Numeric(12, 2), server_default="0.00")
+    total: Mapped[Decimal] = mapped_column(Numeric(12, 2))
 
 
 class InvoiceLine(Base):
@@ -157,8 +157,8 @@ class InvoiceLine(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     invoice_id: Mapped[int] = mapped_column(ForeignKey("invoices.id", ondelete="CASCADE"))
     description: Mapped[str] = mapped_column(String(255))
-    hours: Mapped[Decimal] = mapped_column(Numeric(6, 2), server_default="0.00")
-    rate: Mapped[Decimal] = mapped_column(Numeric(10, 2), server_default="0.00")
+    hours: Mapped[Decimal] = mapped_column(Numeric(6, 2))
+    rate: Mapped[Decimal] = mapped_column(Numeric(10, 2))
 
 
 class AuditLog(Base):
