@@ -222,3 +222,19 @@ def config(**common: Any) -> Exit:
     from ebhook.commands.config import config
 
     return config(_options(**common))
+
+
+@cli.command()
+@click.option(
+    "--flavour",
+    type=click.Choice(["mariadb", "mysql"]),
+    default="mariadb",
+    show_default=True,
+    help="Which server to start; fetched once, without root, when the machine has none.",
+)
+@_common
+def demo(flavour: str, **common: Any) -> Exit:
+    """Watch three instances boot at once over twelve agencies, on a private throw-away server."""
+    from ebhook.commands.demo import demo
+
+    return demo(_options(**common), flavour=flavour)

@@ -244,10 +244,8 @@ class TenantLock:
         patience = 0.0  # the first look does not wait, so that the holder is named at once
 
         def attempt() -> bool:
-            if done():
-                return False
-            self._take(holder, min(patience, max(0.0, deadline - time.monotonic())), emit)
-            return True
+            left = max(0.0, deadline - time.monotonic())
+            return not done() and self._take(holder, min(patience, left), emit, done)
 
         def announce(_: object) -> None:
             nonlocal patience
@@ -281,11 +279,17 @@ class TenantLock:
             f"Wait, or see: ebhook lock list {self.tenant}",
         )
 
-    def _take(self, holder: Holder, seconds: float, emit: Emit) -> None:
-        """One attempt. Raises `_HeldByName` or `_HeldByRow`; then nothing of ours is left behind."""
+    def _take(self, holder: Holder, seconds: float, emit: Emit, done: Callable[[], bool]) -> bool:
+        """One attempt: True with the lock, False when the work was done while we waited.
+
+        Raises `_HeldByName` or `_HeldByRow`; then nothing of ours is left behind.
+        """
         if self.named and not self._get_name(seconds):
             raise _HeldByName
         try:
+            if seconds and done():
+                self._free_name()
+                return False
             self._make_table()
             self._write_row(holder, emit)
         except MySQLError as error:
@@ -302,6 +306,7 @@ class TenantLock:
             self._free_name()
             raise
         emit(LockTaken(self.tenant, int(scalar(self.connection, "SELECT CONNECTION_ID()"))))
+        return True
 
     def _get_name(self, seconds: float) -> bool:
         try:

@@ -65,8 +65,8 @@ def line_of(event: Event) -> str | None:
         case TenantDone(tenant, outcome, before, after, seconds, error):
             if error is not None:
                 return f"{tenant}: {WORDS[outcome]}: {error}"
-            if outcome is Outcome.AT_HEAD and seconds == 0:
-                return None
+            if outcome is Outcome.SKIPPED or (outcome is Outcome.AT_HEAD and seconds == 0):
+                return None  # a dry run; or the survey has said it already
             return f"{tenant}: {WORDS[outcome]}, {before or 'base'} → {after}, {seconds:.1f} s"
         case Stopping(why):
             return f"nothing new is started: {why}"

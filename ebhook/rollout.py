@@ -311,7 +311,9 @@ class _Rollout:
             moved = message.moved
             before, after = ",".join(moved.before) or None, ",".join(moved.after) or None
             changed = Outcome.DOWNGRADED if self.plan.downgrade else Outcome.UPGRADED
-            if before == after:
+            if self.plan.dry_run:
+                changed = Outcome.SKIPPED
+            elif before == after:
                 changed = Outcome.AT_HEAD
             self._finish(job, changed, after, None, statements=moved.statements, before=before)
         elif isinstance(error, LockHeld):

@@ -464,7 +464,8 @@ def _config(settings: Settings, app: Any) -> Config:
         config = Config(str(ini) if ini else None)
     config.set_main_option("script_location", str(settings.folder).replace("%", "%%"))
     places = [str(place) for place in version_folders(settings.folder)]
-    config.set_main_option("path_separator", "newline")
+    for option in ("path_separator", "version_path_separator"):  # the latter before Alembic 1.16
+        config.set_main_option(option, "newline")
     config.set_main_option("version_locations", "\n".join(places).replace("%", "%%"))
     return config
 
