@@ -206,7 +206,7 @@ def insert_of_required(table: sa.Table, value: int) -> str:
         and column is not table.autoincrement_column
     ]
     values = [
-        f"'{value}'" if isinstance(column.type, (sa.String, sa.Integer)) else "'2026-02-03'"
+        "'2026-02-03'" if isinstance(column.type, (sa.Date, sa.DateTime)) else f"'{value}'"
         for column in required
     ]
     names = ", ".join(f"`{column.name}`" for column in required)
