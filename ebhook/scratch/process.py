@@ -151,6 +151,8 @@ class Server:
             *self.installation.command,
             f"--datadir={self.datadir}",
             f"--pid-file={self.folder / 'pid'}",
+            # A server that starts removes what looks like a temporary table from a shared /tmp.
+            f"--tmpdir={self.folder}",
             "--character-set-server=utf8mb4",
             "--loose-mysqlx=OFF",
             # Servers refuse to run as root unless told to.
@@ -176,36 +178,26 @@ class Server:
         # A small redo log makes a small copy; the server grows it when it starts.
         if self.flavour is Flavour.MYSQL:
             script.write_text(_MYSQL_ROOT_SQL)
-            how = [
-                "--initialize-insecure",
-                f"--init-file={script}",
-                "--loose-innodb-redo-log-capacity=8M",
-            ]
+            how = ["--initialize-insecure", f"--init-file={script}"]
+            how += ["--loose-innodb-redo-log-capacity=8M"]
         else:
             self.datadir.mkdir()
             script.write_bytes(_mariadb_system_sql(self.installation.share))
-            how = [
-                "--bootstrap",
-                "--enforce-storage-engine=",
-                "--max-allowed-packet=8M",
-                "--innodb-log-file-size=8M",
-            ]
-        if (
-            self._ask(do="run", command=[*self._program, *self.options, *how], input=str(script))[
-                "exit"
-            ]
-            != 0
-        ):
+            how = ["--bootstrap", "--enforce-storage-engine=", "--max-allowed-packet=8M"]
+            how += ["--innodb-log-file-size=8M"]
+        command = [*self._program, *self.options, *how]
+        if self._ask(do="run", command=command, input=str(script))["exit"] != 0:
             raise self._failed("could not create its system tables")
 
     def _keep_datadir(self, template: str) -> None:
         with cache_locked() as folder:
+            if (folder / template).is_dir():
+                return
             part = folder / f".{template}"
             shutil.rmtree(part, ignore_errors=True)
             # auto.cnf holds the server's identity.
             shutil.copytree(self.datadir, part, ignore=shutil.ignore_patterns("auto.cnf"))
-            if not (folder / template).exists():
-                part.rename(folder / template)
+            part.rename(folder / template)
 
     def _ask(self, **request: Any) -> dict[str, Any]:
         assert self._supervisor.stdin
