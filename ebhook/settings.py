@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,11 +25,13 @@ from ebhook.url import UrlInvalid, fill, parse_url
 FILE_NAME = "ebhook.toml"
 
 # Variables that carry our prefix but are no settings: the file to read, and the test suite's own.
-_NOT_SETTINGS = re.compile(r"EBHOOK_(CONFIG|TEST_\w+|COMPLETE|\w+_COMPLETE)")
+_NOT_SETTINGS = re.compile(r"EBHOOK_(CONFIG|TEST_\w+)")
+
+_YEAR = 31_536_000  # the servers' own limit for time-outs, in seconds
 
 Name = Annotated[str, Meta(min_length=1)]
-Seconds = Annotated[float, Meta(ge=0)]
-Positive = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(ge=0, le=_YEAR)]
+Positive = Annotated[float, Meta(gt=0, le=_YEAR)]
 Count = Annotated[int, Meta(ge=0)]
 # What a MySQL identifier may be, less what nobody would want: at most 64 characters.
 TableName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_$]{1,64}$")]
@@ -64,9 +67,9 @@ class Rollout(Struct, frozen=True, forbid_unknown_fields=True):
 class Ddl(Struct, frozen=True, forbid_unknown_fields=True):
     """How statements run. `algorithm`: the costliest that an ADD COLUMN may use."""
 
-    lock_wait_timeout: Annotated[int, Meta(ge=1, le=31_536_000)] = 5
+    lock_wait_timeout: Annotated[int, Meta(ge=1, le=_YEAR)] = 5
     algorithm: Literal["instant", "inplace", "copy"] = "inplace"
-    wait_timeout: Annotated[int, Meta(ge=30, le=31_536_000)] = 120
+    wait_timeout: Annotated[int, Meta(ge=30, le=_YEAR)] = 120
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,6 +117,15 @@ def _types() -> dict[str, Any]:
     return types
 
 
+@dataclass(frozen=True)
+class _Given:
+    """A value as somebody wrote it. `text`: in a variable, which has no other type."""
+
+    raw: Any
+    origin: str
+    text: bool
+
+
 KEYS = _types()
 VARIABLES = {f"EBHOOK_{key.replace('.', '_').upper()}": key for key in KEYS}
 
@@ -151,18 +163,18 @@ def load(environ: Mapping[str, str], *, directory: Path, config: Path | None = N
     if config is None and environ.get("EBHOOK_CONFIG"):
         config = Path(environ["EBHOOK_CONFIG"])
     file = config if config is not None else _find(directory)
-    given: dict[str, tuple[Any, str]] = {}
+    given: dict[str, _Given] = {}
     if file is not None:
         given.update(_from_file(file, problems))
     given.update(_from_environment(environ, problems))
     _fill_from_platform(given, environ, problems)
 
     values: dict[str, Any] = {}
-    for key, (raw, origin) in given.items():
+    for key, one in given.items():
         try:
-            values[key] = _convert(key, raw, from_text=origin.startswith("environment"))
-        except (msgspec.ValidationError, ValueError) as error:
-            problems.append(f"{key} (from {origin}): {_plain(error)}")
+            values[key] = _convert(key, one)
+        except ValueError as error:
+            problems.append(f"{key} (from {one.origin}): {error}")
     problems.extend(_contradictions(values, given))
     if problems:
         raise SettingsFailed(
@@ -181,7 +193,7 @@ def load(environ: Mapping[str, str], *, directory: Path, config: Path | None = N
         **sections,
         root=(file.parent if file is not None else directory).resolve(),
         file=file.resolve() if file is not None else None,
-        origins={key: origin for key, (_, origin) in given.items()},
+        origins={key: one.origin for key, one in given.items()},
     )
 
 
@@ -192,7 +204,7 @@ def _find(directory: Path) -> Path | None:
     return None
 
 
-def _from_file(file: Path, problems: list[str]) -> Iterator[tuple[str, tuple[Any, str]]]:
+def _from_file(file: Path, problems: list[str]) -> Iterator[tuple[str, _Given]]:
     try:
         document = tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -200,41 +212,48 @@ def _from_file(file: Path, problems: list[str]) -> Iterator[tuple[str, tuple[Any
         problems.append(f"{file}: {reason}")
         return
     for name, value in document.items():
-        if name in _SECTIONS and isinstance(value, dict):
+        if name in _SECTIONS and not isinstance(value, dict):
+            problems.append(f"{name} (from {file}): is a section: [{name}], and its keys below")
+            continue
+        if name in _SECTIONS:
             flat = {f"{name}.{inner}": content for inner, content in value.items()}
         else:
             flat = {name: value}
         for key, content in flat.items():
             if key in KEYS:
-                yield key, (content, str(file))
+                yield key, _Given(content, str(file), text=False)
             else:
-                problems.append(f"{key} (from {file}): is no setting{_similar(key, KEYS)}")
+                known = [*KEYS, *_SECTIONS]
+                problems.append(f"{key} (from {file}): is no setting{_similar(key, known)}")
 
 
 def _from_environment(
     environ: Mapping[str, str], problems: list[str]
-) -> Iterator[tuple[str, tuple[Any, str]]]:
+) -> Iterator[tuple[str, _Given]]:
     for variable in sorted(environ):
         if variable in VARIABLES:
-            yield VARIABLES[variable], (environ[variable], f"environment {variable}")
+            origin = f"environment {variable}"
+            yield VARIABLES[variable], _Given(environ[variable], origin, text=True)
         elif variable.startswith("EBHOOK_") and not _NOT_SETTINGS.fullmatch(variable):
             problems.append(f"environment {variable}: is no setting{_similar(variable, VARIABLES)}")
-    if environ.get("FLASK_APP") and "EBHOOK_FLASK_APP" not in environ:
-        yield "flask_app", (environ["FLASK_APP"], "environment FLASK_APP")
 
 
 def _fill_from_platform(
-    given: dict[str, tuple[Any, str]], environ: Mapping[str, str], problems: list[str]
+    given: dict[str, _Given], environ: Mapping[str, str], problems: list[str]
 ) -> None:
-    """A coupled RDS database is the default when no URL is set."""
+    """FLASK_APP, and a coupled RDS database, are the defaults where nothing else is set."""
     from urllib.parse import quote
 
+    if environ.get("FLASK_APP"):
+        flask_app = _Given(environ["FLASK_APP"], "environment FLASK_APP", text=True)
+        given.setdefault("flask_app", flask_app)
     if "tenants.url" in given or "tenants.query" in given or not environ.get("RDS_HOSTNAME"):
         return
     template = "tenants.names" in given or "tenants.like" in given
     missing = [name for name in ("RDS_USERNAME", "RDS_DB_NAME") if not environ.get(name)]
     if missing and not (template and missing == ["RDS_DB_NAME"]):
-        problems.append(f"environment RDS_HOSTNAME: is set, but {' and '.join(missing)} is not")
+        absent = f"{missing[0]} is" if len(missing) == 1 else f"{' and '.join(missing)} are"
+        problems.append(f"environment RDS_HOSTNAME: is set, but {absent} not")
         return
     password = environ.get("RDS_PASSWORD")
     login = quote(environ["RDS_USERNAME"], safe="")
@@ -242,26 +261,37 @@ def _fill_from_platform(
     host, port = environ["RDS_HOSTNAME"], environ.get("RDS_PORT") or "3306"
     database = "{tenant}" if template else quote(environ["RDS_DB_NAME"], safe="")
     url = f"mysql+pymysql://{login}@{host}:{port}/{database}"
-    given["tenants.url"] = (url, "environment RDS_HOSTNAME, RDS_USERNAME, …")
+    given["tenants.url"] = _Given(url, "environment RDS_HOSTNAME, RDS_USERNAME, …", text=True)
 
 
-def _convert(key: str, raw: Any, *, from_text: bool) -> Any:
-    wanted = KEYS[key]
-    if from_text:
+def _convert(key: str, given: _Given) -> Any:
+    wanted, raw = KEYS[key], given.raw
+    if given.text:
+        if not _is_unicode(raw):
+            raise ValueError("is not UTF-8")
         if "tuple" in str(wanted):
             raw = tuple(item for item in (part.strip() for part in raw.split(",")) if item)
         elif raw == "":
             raise ValueError("is empty; unset it, or give it a value")
-    value = msgspec.convert(raw, wanted, strict=not from_text, dec_hook=_decode)
+    try:
+        value = msgspec.convert(raw, wanted, strict=not given.text, dec_hook=_decode)
+    except msgspec.ValidationError:
+        shown = "" if "Secret" in str(wanted) else f", not {_shown(raw)}"
+        raise ValueError(f"must be {_expected(wanted)}{shown}") from None
     if isinstance(value, Secret):
         _check_url(key, value.reveal())
     return value
 
 
+def _is_unicode(text: str) -> bool:
+    """False for what the environment has in bytes that are no UTF-8."""
+    return text == text.encode("utf-8", "replace").decode()
+
+
 def _decode(kind: type, value: Any) -> Any:
     if kind is Secret and isinstance(value, str):
         return Secret(value)
-    raise ValueError("is not text")
+    raise ValueError
 
 
 def _check_url(key: str, text: str) -> None:
@@ -274,37 +304,70 @@ def _check_url(key: str, text: str) -> None:
         raise ValueError(str(error)) from None
 
 
-def _contradictions(
-    values: Mapping[str, Any], given: Mapping[str, tuple[Any, str]]
-) -> Iterator[str]:
+def _contradictions(values: Mapping[str, Any], given: Mapping[str, _Given]) -> Iterator[str]:
     sources = [key for key in ("tenants.names", "tenants.like", "tenants.query") if values.get(key)]
-    if ("tenants.names" in sources and len(sources) > 1) or len(sources) > 2:
+    if len(sources) > 1:
         yield f"{' and '.join(sources)}: more than one source of tenants; keep one"
     url = values.get("tenants.url")
     if url is not None and sources and "{tenant}" not in url.reveal():
         yield (
-            f"tenants.url (from {given['tenants.url'][1]}): has no {{tenant}}, "
+            f"tenants.url (from {given['tenants.url'].origin}): has no {{tenant}}, "
             f"but {sources[0]} gives several tenants"
         )
     if url is None and "tenants.url" not in given and sources and sources != ["tenants.query"]:
         yield f"{sources[0]}: needs tenants.url, a URL with {{tenant}}"
-    asked = any(key in given for key in ("tenants.names", "tenants.like", "tenants.query"))
+    wrong = given.keys() - values.keys()  # said already
+    asked = sources or wrong & {"tenants.names", "tenants.like", "tenants.query"}
     if url is not None and not asked and "{tenant}" in url.reveal():
         yield "tenants.url: has {tenant}; give tenants.names, tenants.like or tenants.query"
-    if ("tenants.query" in values) != ("tenants.query_url" in values):
+    if ("tenants.query" in given) != ("tenants.query_url" in given):
         yield "tenants.query and tenants.query_url: one is set without the other"
     names = values.get("tenants.names", ())
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"tenants.names (from {given['tenants.names'][1]}): lists {name!r} twice"
+        yield f"tenants.names (from {given['tenants.names'].origin}): lists {name!r} twice"
+    for name in values.get("rollout.canary") or ():
+        if names and name not in names:
+            origin = given["rollout.canary"].origin
+            yield (
+                f"rollout.canary (from {origin}): {name!r} is not in tenants.names"
+                f"{_similar(name, names)}"
+            )
     if values.get("lock.table", "migration_lock") == values.get("version_table", "alembic_version"):
         yield "lock.table: is the same as version_table"
 
 
-def _plain(error: Exception) -> str:
-    """msgspec's message, less its path into a structure that the user never sees."""
-    return str(error).replace("Expected `null`", "expected nothing").split(" - at `$")[0]
+def _expected(kind: Any) -> str:
+    """What a value of a setting has to be, in its user's words."""
+    from msgspec import inspect
+
+    info = inspect.type_info(kind)
+    if isinstance(info, inspect.UnionType):
+        info = next(one for one in info.types if not isinstance(one, inspect.NoneType))
+    match info:
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.IntType(ge=least, le=most):
+            return f"a whole number, {least} or more" + (f", at most {most}" if most else "")
+        case inspect.FloatType(ge=least, gt=above, le=most):
+            start = f"{least:g} or more" if least is not None else f"above {above:g}"
+            return f"a number of seconds, {start}, at most {most}"
+        case inspect.LiteralType(values=values):
+            return f"one of {', '.join(map(str, values))}"
+        case inspect.VarTupleType():
+            return 'a list of texts, none of them empty: ["…", "…"]'
+        case inspect.StrType(pattern=str()):
+            return "a table's name of at most 64 letters, digits, _ or $"
+        case inspect.StrType():
+            return "text, and not empty"
+    return "text"
 
 
-def _similar(name: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+def _shown(raw: Any) -> str:
+    """A wrong value as its file or variable has it, cut short."""
+    text = msgspec.json.encode(raw).decode()
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _similar(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
     return f"; did you mean {close[0]}?" if close else ""
