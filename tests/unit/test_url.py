@@ -1,0 +1,208 @@
+"""Database URLs: read as SQLAlchemy reads them, written back whole, shown without the password."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from sqlalchemy.engine import make_url
+
+from ebhook.secret import Secret
+from ebhook.url import DRIVERS, Url, UrlInvalid, fill, parse_url
+
+PASSWORD = "p@ss:w/ord%41#?é☂"
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+hosts = st.one_of(
+    st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?", fullmatch=True),
+    st.ip_addresses(v=4).map(str),
+    st.ip_addresses(v=6).map(str),
+)
+options = st.dictionaries(st.from_regex(r"[a-z_]{1,12}", fullmatch=True), texts, max_size=3)
+
+
+@st.composite
+def urls(draw: st.DrawFn) -> str:
+    """URLs as people and programs write them: every part may be absent but the driver."""
+    text = draw(st.sampled_from(DRIVERS)) + "://"
+    if draw(st.booleans()):
+        text += quote(draw(texts), safe="")
+        if draw(st.booleans()):
+            text += ":" + quote(draw(texts), safe="")
+        text += "@"
+    if draw(st.booleans()):
+        host = draw(hosts)
+        text += f"[{host}]" if ":" in host else host
+        if draw(st.booleans()):
+            text += f":{draw(st.integers(1, 65535))}"
+    if draw(st.booleans()):
+        text += "/" + quote(draw(st.text(st.characters(exclude_categories=["Cs"]))), safe="")
+    if query := draw(options):
+        text += "?" + "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items())
+    return text
+
+
+def parts(text: str) -> dict[str, Any]:
+    """What SQLAlchemy reads in a URL, with the defaults of PyMySQL where it says nothing."""
+    url = make_url(text)
+    return {
+        "host": url.host or "localhost",
+        "port": url.port or 3306,
+        "user": url.username,
+        "password": url.password,
+        "database": url.database or None,
+        "options": dict(url.query),
+    }
+
+
+def our_parts(url: Url) -> dict[str, Any]:
+    return {
+        "host": url.host,
+        "port": url.port,
+        "user": url.user,
+        "password": url.password.reveal() if url.password is not None else None,
+        "database": url.database,
+        "options": dict(url.options),
+    }
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+@given(urls())
+@example("mysql://")
+@example("mysql:///acme")
+@example("mysql://@h")
+@example("mysql://u:@h/acme")
+@example("mysql+pymysql://u:p:q/r#s%zz?t@h:3306/acme?ssl_ca=/x/y.pem&charset=utf8mb4")
+@example("mysql+pymysql://u:%40%3A%2F%25%23@[2001:db8::1]:3307/a%2Fb?unix_socket=/run/a%20b")
+@example("mysql://u:p+q@h/a+b?x=a+b&y=")
+def test_it_reads_what_sqlalchemy_reads(text: str) -> None:
+    """Host, port, user, password, database and options are those of make_url."""
+    assert our_parts(parse_url(text)) == parts(text)
+
+
+@given(urls())
+@example("mysql+pymysql://u:p:q/r#s%zz@h/acme")
+def test_revealed_it_comes_back_whole(text: str) -> None:
+    """What is handed to SQLAlchemy has the same parts, and parses to the same URL here."""
+    url = parse_url(text)
+
+    read = parts(url.reveal())
+    assert {**read, "user": read["user"] or None} == {
+        **our_parts(url),
+        "user": url.user or None,
+    }
+    assert our_parts(parse_url(url.reveal())) == read
+
+
+@given(user=texts, password=texts, host=hosts, database=texts)
+def test_any_password_can_be_written(user: str, password: str, host: str, database: str) -> None:
+    """Percent-encoded, every character is possible in every part."""
+    place = f"[{host}]" if ":" in host else host
+    text = f"mysql://{quote(user, safe='')}:{quote(password, safe='')}@{place}/{quote(database, safe='')}"
+
+    url = parse_url(text)
+
+    assert (url.user, url.password, url.host) == (user, Secret(password), host)
+    assert url.database == database
+
+
+@pytest.mark.parametrize("text", [" mysql://h/acme", "mysql://h/acme\n", "mysql://h/acme "])
+def test_blanks_around_it_do_not_count(text: str) -> None:
+    """A line end that came along when a variable was pasted is no part of the name."""
+    assert parse_url(text).database == "acme"
+
+
+# --- refusing --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "is not a database URL"),
+        ("acme", "is not a database URL"),
+        ("h:3306/acme", "is not a database URL"),
+        ("mysql:/h/acme", "is not a database URL"),
+        ("postgresql://h/acme", "names the driver 'postgresql'"),
+        ("mysql+mysqldb://h/acme", "names the driver 'mysql+mysqldb'"),
+        ("mysql://h:0/acme", "has a port that is not a number from 1 to 65535"),
+        ("mysql://h:65536/acme", "has a port that is not a number from 1 to 65535"),
+        ("mysql://h:x/acme", "has a port that is not a number from 1 to 65535"),
+        ("mysql://h:٣٣/acme", "has a port that is not a number from 1 to 65535"),
+        ("mysql://u:p@q@h/acme", "has more than one @; write the one in the password as %40"),
+        ("mysql://u:p@q/r@h/acme", "has more than one @; write the one in the password as %40"),
+        ("mysql://u:p@q?r@h/acme", "has more than one @; write the one in the password as %40"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(text: str, complaint: str) -> None:
+    """With the reason, which is never the URL itself."""
+    with pytest.raises(UrlInvalid, match=f"^{complaint.replace('+', '[+]')}") as failure:
+        parse_url(text)
+
+    assert "acme" not in str(failure.value)
+
+
+@given(st.text(max_size=60), st.text(st.characters(exclude_characters="@"), max_size=20))
+def test_a_refusal_never_shows_the_password(password: str, rest: str) -> None:
+    """Whatever is wrong with a URL, what stands after the first colon of its login stays hidden."""
+    try:
+        shown = str(parse_url(f"mysql://app:hunter2{password}secret@{rest}"))
+    except UrlInvalid as error:
+        shown = str(error)
+
+    assert "hunter2" not in shown
+    assert "secret" not in shown
+
+
+# --- showing ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("show", [str, repr, "{}".format, "{!r}".format])
+def test_shown_it_hides_the_password(show: Any) -> None:
+    """str and repr have stars; also for a password among the options."""
+    text = f"mysql://app:{quote(PASSWORD, safe='')}@h/acme?password=hunter2&charset=utf8mb4"
+
+    shown = show(parse_url(text))
+
+    assert PASSWORD not in shown
+    assert quote(PASSWORD, safe="") not in shown
+    assert "hunter2" not in shown
+    assert "***" in shown
+
+
+def test_shown_it_says_all_the_rest() -> None:
+    """Everything but the password is worth seeing."""
+    text = "mysql://app:x@[::1]:3307/acme?charset=utf8mb4"
+
+    assert str(parse_url(text)) == "mysql+pymysql://app:***@[::1]:3307/acme?charset=utf8mb4"
+    assert str(parse_url("mysql://h/acme")) == "mysql+pymysql://h:3306/acme"
+
+
+# --- templates -------------------------------------------------------------------------------
+
+
+@given(texts)
+@example("o'hara & söhne")
+@example("100%")
+@example("a/b?c#d@e:f")
+@example("{tenant}")
+@example("`; DROP DATABASE x")
+def test_any_tenant_fits_a_template(tenant: str) -> None:
+    """A tenant's name is encoded into the URL: it comes out as it went in, and changes nothing else."""
+    url = fill("mysql+pymysql://app:p%25w@h:3307/{tenant}?charset=utf8mb4", tenant)
+
+    assert url.database == tenant
+    assert (url.host, url.port, url.password) == ("h", 3307, Secret("p%w"))
+    assert url.options == {"charset": "utf8mb4"}
+    assert make_url(url.reveal()).database == tenant
+
+
+def test_a_template_may_have_more_around_it() -> None:
+    """A prefix, a user per tenant, a host per tenant."""
+    url = fill("mysql://{tenant}_app@{tenant}.db.example/agency_{tenant}", "acme")
+
+    assert (url.user, url.host, url.database) == ("acme_app", "acme.db.example", "agency_acme")
