@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -27,21 +28,33 @@ class Errno(IntEnum):
     CON_COUNT_ERROR = 1040
     DBACCESS_DENIED = 1044
     ACCESS_DENIED = 1045
+    BAD_NULL = 1048
     BAD_DB = 1049
     TABLE_EXISTS = 1050
     SERVER_SHUTDOWN = 1053
     NO_SUCH_THREAD = 1094
     UNKNOWN_ERROR = 1105
+    HOST_IS_BLOCKED = 1129
     TABLEACCESS_DENIED = 1142
     COLUMNACCESS_DENIED = 1143
     NO_SUCH_TABLE = 1146
     ABORTING_CONNECTION = 1152
+    NET_READ_ERROR = 1158
+    NET_READ_INTERRUPTED = 1159
+    NET_ERROR_ON_WRITE = 1160
+    NET_WRITE_INTERRUPTED = 1161
     LOCK_WAIT_TIMEOUT = 1205
     LOCK_DEADLOCK = 1213
     SPECIFIC_ACCESS_DENIED = 1227
     NOT_SUPPORTED_YET = 1235
+    OUT_OF_RANGE = 1264
+    DATA_TRUNCATED = 1265
     OPTION_PREVENTS_STATEMENT = 1290
+    WRONG_VALUE = 1292
     QUERY_INTERRUPTED = 1317
+    NO_DEFAULT = 1364
+    WRONG_VALUE_FOR_FIELD = 1366
+    DATA_TOO_LONG = 1406
     CANT_EXECUTE_IN_READ_ONLY = 1792
     READ_ONLY_MODE = 1836
     ALTER_NOT_SUPPORTED = 1845
@@ -60,9 +73,21 @@ class Errno(IntEnum):
 
 
 BUSY = {Errno.CON_COUNT_ERROR, Errno.USER_CONNECTIONS, Errno.USER_LIMIT_REACHED}
+# The server answered, and may answer otherwise when it is asked again.
+PASSING = {
+    Errno.UNKNOWN_ERROR,
+    Errno.HOST_IS_BLOCKED,
+    Errno.LOCK_WAIT_TIMEOUT,
+    Errno.LOCK_DEADLOCK,
+    Errno.QUERY_INTERRUPTED,
+}
 LOST = {
     Errno.SERVER_SHUTDOWN,
     Errno.ABORTING_CONNECTION,
+    Errno.NET_READ_ERROR,
+    Errno.NET_READ_INTERRUPTED,
+    Errno.NET_ERROR_ON_WRITE,
+    Errno.NET_WRITE_INTERRUPTED,
     Errno.CONNECTION_KILLED,
     Errno.GONE_AWAY,
     Errno.LOST,
@@ -155,7 +180,10 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
             next="Choose a password of Latin-1 characters.",
         ) from None
     except (MySQLError, OSError, RuntimeError) as error:
-        raise explain(error, url, database) from None
+        problem = explain(error, url, database)
+        if isinstance(problem, ConnectionLost):  # before there was one: nothing was under way
+            problem = Unreachable(problem.what, next="Check the server: ebhook status")
+        raise problem from None
     _keep_alive(connection)
     return connection
 
@@ -200,7 +228,15 @@ def explain(error: BaseException, url: Url, database: str | None) -> EbhookError
             next="Try again when it is calmer, or lower rollout.workers.",
         )
     if number in LOST:
-        return ConnectionLost(f"The connection to {where} was lost: {words}.", "", "")
+        return ConnectionLost(
+            f"The connection to {where} was lost: {words}.",
+            "Nothing more was done.",
+            "See where it stands: ebhook status",
+        )
+    if number in PASSING:
+        return Unreachable(f"{where} could not do it now: {words}.", next="See: ebhook status")
+    if 1000 <= number < 2000 or 3000 <= number < 5000:  # the servers' own; 2000 are the client's
+        return Refused(f"{where} said: {words}.", next="Look at the database, then: ebhook status")
     if isinstance(error, RuntimeError):
         return Refused(f"{where}: {error}.", next="Check the URL's options: ebhook config")
     return Unreachable(
@@ -241,6 +277,12 @@ def run(connection: Connection, sql: str, *values: object) -> int:
         return int(cursor.execute(sql, values or None))
 
 
+def rollback(connection: Connection) -> None:
+    """Ends the transaction. A lost connection has none, and its first error is the one to tell."""
+    with suppress(MySQLError):
+        connection.rollback()
+
+
 def versions(connection: Connection, database: str, table: str) -> tuple[str, ...]:
     """The revisions that a database says it stands at; empty without a version table."""
     try:
@@ -250,5 +292,5 @@ def versions(connection: Connection, database: str, table: str) -> tuple[str, ..
             return ()
         raise
     finally:
-        connection.rollback()
+        rollback(connection)
     return tuple(sorted(str(row[0]) for row in found))

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 
 from pymysql.err import MySQLError
 
@@ -31,6 +32,7 @@ from ebhook.database import (
     Errno,
     errno,
     quoted,
+    rollback,
     rows,
     run,
     scalar,
@@ -51,6 +53,17 @@ COLUMNS = {
     "version_label": "VARCHAR(190) CHARACTER SET utf8mb4 NULL",
     "command": "VARCHAR(190) CHARACTER SET utf8mb4 NULL",
     "acquired_at": "DATETIME(6) NULL DEFAULT CURRENT_TIMESTAMP(6)",
+}
+
+# What the server says of a column with our name that cannot take our value.
+UNFIT = {
+    Errno.BAD_NULL,
+    Errno.OUT_OF_RANGE,
+    Errno.DATA_TRUNCATED,
+    Errno.WRONG_VALUE,
+    Errno.WRONG_VALUE_FOR_FIELD,
+    Errno.NO_DEFAULT,
+    Errno.DATA_TOO_LONG,
 }
 
 # The longest single wait inside GET_LOCK: between two, the waiter looks whether the work is done.
@@ -89,28 +102,46 @@ class LockRow:
         return f"{name} ({self.version_label})" if self.version_label else name
 
 
-def lock_name(database: str, table: str) -> str:
-    """The named lock of one tenant: readable, unique in a server, within 64 characters."""
-    digest = hashlib.sha256(f"{database.lower()}\0{table.lower()}".encode()).hexdigest()
-    return f"ebhook:{re.sub('[^A-Za-z0-9_-]', '_', database)[:36]}:{digest[:20]}"
+def lock_name(database: str, table: str, *, folds: bool) -> str:
+    """The named lock of one tenant: readable, unique in a server, within 64 characters.
+
+    Args:
+        folds: the server finds a database in any case (lower_case_table_names). The name must not
+            differ then: MariaDB tells the names of locks apart by case.
+    """
+    place = (database.lower() if folds else database) + "\0" + table.lower()
+    digest = hashlib.sha256(place.encode()).hexdigest()
+    return f"ebhook:{re.sub('[^a-z0-9_-]', '_', database.lower())[:36]}:{digest[:20]}"
 
 
-def select_row(table: str, columns: set[str]) -> str:
-    """The columns of `LockRow` from a lock table that has `columns` (a foreign one has fewer)."""
+def select_row(place: str, columns: set[str], first: str = "") -> str:
+    """The query for one `LockRow` from a lock table that has `columns` (a foreign one has fewer).
+
+    A person's row comes before ours: an adopted table, or another id, has room for both.
+
+    Args:
+        place: the quoted table.
+        first: what to select before the columns of the row.
+    """
     wanted = list(COLUMNS)[1:]
-    return ", ".join(quoted(name) if name in columns else "NULL" for name in wanted)
+    listed = ", ".join(quoted(name) if name in columns else "NULL" for name in wanted)
+    order = " ORDER BY COALESCE(token, '') <> ''" if "token" in columns else ""
+    return f"SELECT {first}{listed} FROM {place}{order} LIMIT 1"
 
 
 def row_from(values: tuple[object, ...], owner: int | None) -> LockRow:
-    """A `LockRow` from what `select_row` asked for and the named lock's owner."""
+    """A `LockRow` from what `select_row` asked for and the named lock's owner.
+
+    An older deployment's columns may have our names and hold anything.
+    """
     token, holder, pid, connection_id, environment, label, command, since = values
     return LockRow(
         holder=str(holder) if holder is not None else None,
-        pid=int(str(pid)) if pid is not None else None,
+        pid=int(str(pid)) if str(pid).isdecimal() else None,
         since=since if isinstance(since, datetime) else None,
         alive=owner is not None,
         token=str(token) if token else None,
-        connection_id=int(str(connection_id)) if connection_id is not None else owner,
+        connection_id=int(str(connection_id)) if str(connection_id).isdecimal() else owner,
         environment=str(environment) if environment is not None else None,
         version_label=str(label) if label is not None else None,
         command=str(command) if command is not None else None,
@@ -125,7 +156,8 @@ class TenantLock:
         self.tenant = tenant
         self.table = table
         self.named = named
-        self.name = lock_name(str(scalar(connection, "SELECT DATABASE()")), table)
+        ((database, folds),) = rows(connection, "SELECT DATABASE(), @@lower_case_table_names")
+        self.name = lock_name(str(database), table, folds=bool(folds))
 
     def read(self) -> LockRow | None:
         """The lock as it stands, or None when nobody has it."""
@@ -135,11 +167,10 @@ class TenantLock:
         columns = self._columns()
         try:
             if columns:
-                sql = f"SELECT {select_row(self.table, columns)} FROM {quoted(self.table)} LIMIT 1"
-                for values in rows(self.connection, sql):
+                for values in rows(self.connection, select_row(quoted(self.table), columns)):
                     return row_from(values, owner)
         finally:
-            self.connection.rollback()
+            rollback(self.connection)
         if owner is None:
             return None
         return LockRow(None, None, None, True, None, int(owner), has_row=False)
@@ -201,17 +232,26 @@ class TenantLock:
         try:
             if not row.has_row:
                 return True
-            table = quoted(self.table)
+            which: dict[str, object] = {}
             if row.token is not None:
-                gone = run(self.connection, f"DELETE FROM {table} WHERE token = %s", row.token)
+                which["token = %s"] = row.token
             elif "token" in self._columns():
-                gone = run(
-                    self.connection, f"DELETE FROM {table} WHERE token IS NULL OR token = ''"
-                )
-            else:
-                gone = run(self.connection, f"DELETE FROM {table}")
+                which["COALESCE(token, '') = %s"] = ""
+            if row.token is None and row.since is not None:
+                which["acquired_at = %s"] = row.since
+            where = f" WHERE {' AND '.join(which)}" if which else ""
+            run(self.connection, "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 5")
+            gone = run(self.connection, f"DELETE FROM {quoted(self.table)}{where}", *which.values())
             self.connection.commit()
             return bool(gone)
+        except MySQLError as error:
+            if errno(error) != Errno.LOCK_WAIT_TIMEOUT:
+                raise
+            raise LockHeld(
+                f"{self.tenant}: somebody has the row of {row} in an open transaction.",
+                "It was left as it is.",
+                f"End that transaction, then: ebhook lock clear {self.tenant}",
+            ) from None
         finally:
             self._free_name()
 
@@ -294,6 +334,8 @@ class TenantLock:
             self._write_row(holder, emit)
         except MySQLError as error:
             self._free_name()
+            if errno(error) in UNFIT:
+                raise self._foreign(text_of(error)) from None
             if errno(error) in (
                 Errno.LOCK_WAIT_TIMEOUT,
                 Errno.LOCK_DEADLOCK,
@@ -310,8 +352,11 @@ class TenantLock:
 
     def _get_name(self, seconds: float) -> bool:
         try:
-            got = scalar(self.connection, "SELECT GET_LOCK(%s, %s)", self.name, seconds)
+            # Whole seconds, upwards: MySQL rounds, and what it rounds to 0 would not wait at all.
+            got = scalar(self.connection, "SELECT GET_LOCK(%s, %s)", self.name, ceil(seconds))
         except MySQLError as error:
+            if errno(error) == Errno.QUERY_INTERRUPTED:
+                raise self._unsaid(text_of(error)) from None
             if errno(error) in (Errno.NOT_SUPPORTED_YET, Errno.UNKNOWN_ERROR):
                 raise LockUnavailable(
                     f"{self.tenant}: this server has no GET_LOCK (a Galera or Percona XtraDB "
@@ -321,13 +366,17 @@ class TenantLock:
                 ) from None
             raise
         finally:
-            self.connection.rollback()
+            rollback(self.connection)
         if got is None:
-            raise LockUnavailable(
-                f"{self.tenant}: GET_LOCK gave NULL: the server could not say who has the lock.",
-                next=f"Look at the server's error log, then: ebhook upgrade {self.tenant}",
-            )
+            raise self._unsaid("GET_LOCK gave NULL")
         return bool(got)
+
+    def _unsaid(self, why: str) -> LockUnavailable:
+        """MariaDB answers NULL where MySQL has an error, for an interrupted GET_LOCK."""
+        return LockUnavailable(
+            f"{self.tenant}: the server did not say who has the lock: {why}.",
+            next=f"Look at the server's error log, then: ebhook upgrade {self.tenant}",
+        )
 
     def _free_name(self) -> None:
         if not self.named:
@@ -392,8 +441,7 @@ class TenantLock:
 
     def _write_row(self, holder: Holder, emit: Emit) -> None:
         table = quoted(self.table)
-        columns = self._columns()
-        sql = f"SELECT {select_row(self.table, columns)} FROM {table} LIMIT 1 FOR UPDATE"
+        sql = select_row(table, self._columns()) + " FOR UPDATE"
         found = [row_from(values, None) for values in rows(self.connection, sql)]
         if found and (found[0].token is None or not self.named):
             self.connection.rollback()

@@ -24,6 +24,7 @@ from ebhook.database import (
     explain,
     quoted,
     rows,
+    run,
 )
 from ebhook.errors import EbhookError, RevisionUnknown
 from ebhook.lock import LockRow, lock_name, row_from, select_row
@@ -154,6 +155,8 @@ def _read_batch(
 def _read_together(
     connection: Connection, tenants: list[Tenant], settings: Settings, locks: bool
 ) -> list[tuple[str, _Read]]:
+    # A table that somebody has locked must not stop the reading of all: the default is a year.
+    run(connection, "SET SESSION lock_wait_timeout = %s", settings.ddl.lock_wait_timeout)
     present = _schemas(connection, tenants)
     wanted = [settings.version_table] + ([settings.lock.table] if locks else [])
     here = [tenant for tenant in tenants if tenant.name in present]
@@ -226,16 +229,18 @@ def _locks(
 ) -> dict[int, LockRow]:
     """The locks by the schema's number in the list: rows, and named locks whose row is gone."""
     table = settings.lock.table
-    names = [lock_name(schema, table) for schema in schemas]
     owners: dict[int, int] = {}
-    if names and settings.lock.named:
+    if schemas and settings.lock.named:
+        folds = bool(rows(connection, "SELECT @@lower_case_table_names")[0][0])
+        names = [lock_name(schema, table, folds=folds) for schema in schemas]
         sql = "SELECT " + ", ".join(["IS_USED_LOCK(%s)"] * len(names))
         for number, owner in enumerate(rows(connection, sql, *names)[0]):
             if owner is not None:
                 owners[number] = int(owner)
     parts = [
-        f"(SELECT {number}, {select_row(table, columns[schema, table])} "
-        f"FROM {quoted(schema)}.{quoted(table)} LIMIT 1)"
+        "("
+        + select_row(f"{quoted(schema)}.{quoted(table)}", columns[schema, table], f"{number}, ")
+        + ")"
         for number, schema in enumerate(schemas)
         if (schema, table) in columns
     ]
