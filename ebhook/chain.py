@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ class Revision:
     message: str
     date: str | None
     path: Path
+    checksum: str  # SHA-256 of the file, in hexadecimal
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def version_folders(folder: Path) -> list[Path]:
 
 def _read_file(path: Path) -> Revision:
     try:
-        module = ast.parse(path.read_bytes(), str(path))
+        content = path.read_bytes()
+        module = ast.parse(content, str(path))
     except (SyntaxError, ValueError, OSError) as error:
         line = getattr(error, "lineno", None)
         place = f"{path}, line {line}" if line else str(path)
@@ -192,6 +195,8 @@ def _read_file(path: Path) -> Revision:
         message=doc.partition("\n")[0].strip() or path.stem,
         date=date[1].strip() if date else None,
         path=path,
+        # A checkout with other line ends is the same revision.
+        checksum=hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest(),
     )
 
 

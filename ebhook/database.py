@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import Any
 
 import pymysql
+from pymysql.constants import CLIENT
 from pymysql.err import MySQLError
 
 from ebhook.errors import ConnectionLost, EbhookError, Refused, Unreachable
@@ -31,7 +32,11 @@ class Errno(IntEnum):
     BAD_NULL = 1048
     BAD_DB = 1049
     TABLE_EXISTS = 1050
+    UNKNOWN_TABLE = 1051
+    DUP_FIELDNAME = 1060
+    DUP_KEYNAME = 1061
     SERVER_SHUTDOWN = 1053
+    CANT_DROP_FIELD_OR_KEY = 1091
     NO_SUCH_THREAD = 1094
     UNKNOWN_ERROR = 1105
     HOST_IS_BLOCKED = 1129
@@ -56,6 +61,7 @@ class Errno(IntEnum):
     WRONG_VALUE_FOR_FIELD = 1366
     DATA_TOO_LONG = 1406
     CANT_EXECUTE_IN_READ_ONLY = 1792
+    FK_DUP_NAME = 1826
     READ_ONLY_MODE = 1836
     ALTER_NOT_SUPPORTED = 1845
     ALTER_NOT_SUPPORTED_REASON = 1846
@@ -92,6 +98,15 @@ LOST = {
     Errno.GONE_AWAY,
     Errno.LOST,
     Errno.CLIENT_INTERACTION_TIMEOUT,
+}
+# Making something that is there already, or removing something that is not.
+IN_THE_WAY = {
+    Errno.TABLE_EXISTS,
+    Errno.UNKNOWN_TABLE,
+    Errno.DUP_FIELDNAME,
+    Errno.DUP_KEYNAME,
+    Errno.CANT_DROP_FIELD_OR_KEY,
+    Errno.FK_DUP_NAME,
 }
 READ_ONLY = {
     Errno.OPTION_PREVENTS_STATEMENT,
@@ -161,6 +176,7 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
         charset="utf8mb4",
         connect_timeout=max(1, int(timeout)),
         autocommit=False,
+        client_flag=CLIENT.FOUND_ROWS,  # as SQLAlchemy's: an UPDATE counts the rows it matched
     )
     for name in ("unix_socket", "charset", "bind_address", "server_public_key"):
         if url.options.get(name):

@@ -10,13 +10,18 @@ An error says three things: ``what`` happened, the ``state`` now, and the ``next
     │   ├── LockHeld                        another instance, or a person, has the tenant
     │   ├── Unreachable                     no connection
     │   ├── ConnectionLost                  the connection broke while something was under way
+    │   ├── Deadlocked                      the server undid a transaction of ours
     │   ├── Stopped                         a signal or the deadline came first
     │   └── Skipped                         never started
     └── PersonNeeded                    2   will not pass by itself
         ├── Refused                         the server said no: login, database, privileges, read-only
         ├── LockTableForeign                migration_lock has another shape
         ├── LockUnavailable                 the server has no GET_LOCK
+        ├── JournalForeign                  migration_journal has another shape
         ├── MigrationFailed                 a revision raised
+        ├── InDoubt                         whether a statement happened cannot be told
+        ├── RevisionChanged                 a half-applied revision is not what it was
+        ├── HalfApplied                     it is in the way of a downgrade
         ├── RevisionUnknown                 the database stands where this bundle knows nothing
         ├── StateUnknown                    what happened could not be read back
         └── ScratchFailed                   no private server could be had
@@ -99,6 +104,10 @@ class ConnectionLost(TryAgain):
     pass
 
 
+class Deadlocked(TryAgain):
+    pass
+
+
 class Stopped(TryAgain):
     pass
 
@@ -124,6 +133,22 @@ class LockUnavailable(PersonNeeded):
 
 
 class MigrationFailed(PersonNeeded):
+    pass
+
+
+class JournalForeign(PersonNeeded):
+    pass
+
+
+class InDoubt(PersonNeeded):
+    pass
+
+
+class RevisionChanged(PersonNeeded):
+    pass
+
+
+class HalfApplied(PersonNeeded):
     pass
 
 

@@ -23,6 +23,7 @@ from ebhook.chain import Chain
 from ebhook.database import Tenant, connect, run
 from ebhook.errors import (
     ConnectionLost,
+    Deadlocked,
     EbhookError,
     Exit,
     LockHeld,
@@ -119,7 +120,10 @@ def roll_out(
         _tell(emit, result)
     todo = [s for s in standings if s.tenant.name not in results]
     if todo:
-        with Template(settings, chain) as template, Interruption() as interruption:
+        with (
+            Template(settings, chain, todo[0].tenant.url) as template,
+            Interruption() as interruption,
+        ):
             rollout = _Rollout(chain, settings, holder, plan, emit, template, interruption)
             rollout.results.update(results)
             rollout.run(todo)
@@ -318,7 +322,7 @@ class _Rollout:
             self._finish(job, changed, after, None, statements=moved.statements, before=before)
         elif isinstance(error, LockHeld):
             self._put_back(job, error)
-        elif isinstance(error, ConnectionLost):
+        elif isinstance(error, ConnectionLost | Deadlocked):
             self._look_again(job, error)
         else:
             self._finish(job, _outcome_of(error), None, error)

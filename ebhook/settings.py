@@ -55,6 +55,12 @@ class Lock(Struct, frozen=True, forbid_unknown_fields=True):
     named: bool = True
 
 
+class Journal(Struct, frozen=True, forbid_unknown_fields=True):
+    """`table`: where what was applied is kept, in each tenant's database."""
+
+    table: TableName = "migration_journal"
+
+
 class Rollout(Struct, frozen=True, forbid_unknown_fields=True):
     """`canary` unset means the first tenant; empty means none. `deadline` in seconds."""
 
@@ -83,6 +89,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     connect_timeout: Positive = 10.0
     tenants: Tenants = Tenants()
     lock: Lock = Lock()
+    journal: Journal = Journal()
     rollout: Rollout = Rollout()
     ddl: Ddl = Ddl()
 
@@ -99,6 +106,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 _SECTIONS: dict[str, type[Struct]] = {
     "tenants": Tenants,
     "lock": Lock,
+    "journal": Journal,
     "rollout": Rollout,
     "ddl": Ddl,
 }

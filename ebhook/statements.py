@@ -6,7 +6,6 @@ through Alembic's connection comes by here, with its final text and bound values
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ebhook.database import Connection, Errno, errno, rows, text_of
 from ebhook.events import AlgorithmFallback, Emit, StatementRetried
 from ebhook.retry import retrying
 from ebhook.settings import Ddl
+from ebhook.sql import table_of
 
 # From the cheapest to the costliest; "copy" leaves the choice to the server.
 ALGORITHMS = {
@@ -30,25 +30,6 @@ NOT_THIS_WAY = {
     Errno.ALTER_NOT_SUPPORTED_REASON,
     Errno.INSTANT_NOT_POSSIBLE,
 }
-# Statements that commit by themselves, before and after: the ones that a retry cannot tear apart.
-_DDL = re.compile(r"\s*(?:/\*.*?\*/\s*)*(CREATE|ALTER|DROP|RENAME|TRUNCATE)\b", re.I | re.S)
-_TABLE = re.compile(
-    r"\s*(?:CREATE|ALTER|DROP)\s+TABLE\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?"
-    r"(?:`((?:[^`]|``)+)`|([\w$]+))(?![\w$`.])",
-    re.I,
-)
-
-
-def is_ddl(sql: str) -> bool:
-    return _DDL.match(sql) is not None
-
-
-def table_of(sql: str) -> str | None:
-    """The table that a CREATE, ALTER or DROP TABLE names; None when that is not plain to see."""
-    match = _TABLE.match(sql)
-    if match is None:
-        return None
-    return match[1].replace("``", "`") if match[1] else match[2]
 
 
 @dataclass
@@ -64,13 +45,18 @@ class Runner:
     deadline: float
     emit: Emit
     sleep: Callable[[float], None] = time.sleep
+    alone: bool = False
 
-    def run(self, execute: Callable[[str], Any], sql: str, *, adds_column: bool) -> None:
+    def run(
+        self, execute: Callable[[str], Any], sql: str, *, adds_column: bool, alone: bool
+    ) -> None:
         """Runs `sql` by `execute`, which is given the final text.
 
         Args:
             adds_column: the statement is Alembic's own ADD COLUMN, which takes an ALGORITHM clause.
+            alone: it is in no transaction with others (DDL): a deadlock undoes nothing else.
         """
+        self.alone = alone
         if not adds_column:
             self._patiently(execute, sql)
             return
@@ -103,7 +89,7 @@ class Runner:
             except MySQLError as error:
                 number = errno(error)
                 passing = number == Errno.LOCK_WAIT_TIMEOUT or (
-                    number == Errno.LOCK_DEADLOCK and is_ddl(sql)
+                    number == Errno.LOCK_DEADLOCK and self.alone
                 )
                 if passing:
                     raise _Busy(error) from error

@@ -23,19 +23,21 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from io import TextIOBase
 from multiprocessing.connection import Connection
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ebhook.chain import Chain
-from ebhook.errors import EbhookError, StateUnknown
+from ebhook.errors import ChainBroken, EbhookError, StateUnknown
 from ebhook.events import Event, Printed
 from ebhook.orders import Finished, Order
 from ebhook.settings import Settings
+from ebhook.url import Url
 
 if TYPE_CHECKING:
-    from ebhook.upgrade import Project
+    from ebhook.project import Project
 
 _MAIN = "from ebhook.worker import main; main()"
 
@@ -73,6 +75,7 @@ class Template:
 
     settings: Settings
     chain: Chain
+    url: Url  # of a tenant, for env.py's rehearsal
     process: subprocess.Popen[bytes] = field(init=False)
     control: Connection = field(init=False)
 
@@ -87,7 +90,7 @@ class Template:
             )
         self.control = Connection(ours.detach())
         try:
-            self.control.send((self.settings, self.chain))
+            self.control.send((self.settings, self.chain, self.url))
             problem = self.control.recv()
         except (EOFError, OSError):
             problem = StateUnknown(
@@ -121,9 +124,10 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # `boot` decides, and then closes the socket
     control = Connection(int(sys.argv.pop()))
-    settings, chain = control.recv()
+    settings, chain, url = control.recv()
     try:
         project = _load(settings, chain)
+        _rehearse(project, url)
     except EbhookError as error:
         control.send(error)
         return
@@ -137,9 +141,36 @@ def main() -> None:
 def _load(settings: Settings, chain: Chain) -> Project:
     os.chdir(settings.root)
     sys.path.insert(0, str(settings.root))
-    from ebhook.upgrade import load_project
+    import_module("ebhook.upgrade")  # what the workers need, once for all of them
+    from ebhook.project import load_project
 
     return load_project(settings, chain)
+
+
+def _rehearse(project: Project, url: Url) -> None:
+    """Runs env.py once, in a fork, so that the connections it opens are not inherited."""
+    ours, theirs = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        _die_with_parent()
+        out = Connection(theirs.detach())
+        try:
+            project.rehearse(url)
+            out.send(None)
+        except EbhookError as error:
+            out.send(error)
+        finally:
+            os._exit(0)
+    theirs.close()
+    try:
+        problem: EbhookError | None = Connection(ours.detach()).recv()
+    except EOFError:
+        problem = ChainBroken(
+            f"{project.env_py} ended its process.", "No revision was run.", "Mend it."
+        )
+    os.waitpid(child, 0)
+    if problem is not None:
+        raise problem
 
 
 def _serve(control: Connection, project: Project) -> None:

@@ -1,0 +1,326 @@
+"""Alembic at work on one locked connection, in one direction: every statement goes by here."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from alembic.ddl.base import AddColumn
+from pymysql.err import MySQLError
+
+from ebhook.beanstalk import Holder
+from ebhook.database import (
+    DENIED,
+    IN_THE_WAY,
+    LOST,
+    READ_ONLY,
+    Connection,
+    Errno,
+    Tenant,
+    errno,
+    explain,
+    rollback,
+    text_of,
+)
+from ebhook.errors import (
+    ConnectionLost,
+    Deadlocked,
+    EbhookError,
+    MigrationFailed,
+    RevisionChanged,
+)
+from ebhook.events import Emit, RevisionDone, RevisionStarted
+from ebhook.journal import Entry, Journal, Recorder, Verdict
+from ebhook.project import Project
+from ebhook.sql import Kind, kind_of
+from ebhook.statements import Runner
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import ExecutionContext
+
+
+@dataclass
+class Migration:
+    """Runs the revisions between where a tenant stands and `target`.
+
+    `half` is the revision that an earlier run left half applied; `journal` is None in a dry run,
+    which records what it would run in `statements` and runs only what reads.
+    """
+
+    project: Project
+    tenant: Tenant
+    connection: Connection
+    holder: Holder
+    target: str | None
+    downgrade: bool
+    deadline: float
+    emit: Emit
+    stop: Callable[[], bool]
+    journal: Journal | None
+    half: Entry | None = None
+    longest: float = 0.0  # seconds of the slowest revision so far
+    running: str | None = None  # the revision under way
+    recorder: Recorder | None = None  # while a revision's own code runs
+    last: Recorder | None = None
+    cut_short: bool = False  # no further revision was begun: a signal, or the deadline
+    statements: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Raises what went wrong as one of ebhook's errors."""
+        # One connection, given out once: SQLAlchemy would re-connect silently after a loss, and
+        # share this one with a migration that asks the engine for another.
+        engine = sa.create_engine(
+            "mysql+pymysql://",
+            creator=self._only_connection(),
+            poolclass=sa.pool.QueuePool,
+            pool_size=1,
+            max_overflow=0,
+            pool_timeout=0,
+        )
+        sa.event.listen(engine, "do_execute", self._do_execute)
+        sa.event.listen(engine, "do_execute_no_params", self._do_execute_no_params)
+        sa.event.listen(engine, "do_executemany", self._do_executemany)
+        # Our own events say it; env.py's logging set-up would say it once more.
+        logging.getLogger("alembic.runtime.migration").addFilter(
+            lambda record: record.levelno > logging.INFO
+        )
+        with engine.connect() as locked:
+            if self.journal is None:
+                locked.dialect.supports_sane_rowcount = False
+            try:
+                self.project.run(
+                    locked,
+                    self.tenant.url,
+                    target=self.target,
+                    steps=self._steps,
+                    on_version_apply=self._on_version_apply,
+                )
+            except EbhookError:
+                raise
+            except Exception as error:  # whatever env.py or a migration raises
+                raise self._failure(error) from None
+
+    def too_late(self) -> bool:
+        """Would another revision, if it takes as long as the slowest yet, end after the deadline?"""
+        return time.monotonic() + self.longest >= self.deadline
+
+    def _only_connection(self) -> Callable[[], Connection]:
+        given = iter([self.connection])
+
+        def creator() -> Connection:
+            try:
+                return next(given)
+            except StopIteration:
+                raise ConnectionLost(
+                    f"{self.tenant.name}: the connection with the lock was lost.", "", ""
+                ) from None
+
+        return creator
+
+    # Revisions
+
+    def _steps(self, heads: Any, context: Any) -> Iterator[Any]:
+        """Alembic's own plan, one revision at a time, ending early when asked to."""
+        script, target = self.project.script, self.target or "base"
+        plan = (
+            script._downgrade_revs(target, heads)
+            if self.downgrade
+            else script._upgrade_revs(target, heads)
+        )
+        for number, step in enumerate(plan, start=1):
+            self.cut_short = self.stop() or self.too_late()
+            if self.cut_short:
+                return
+            revision = step.revision
+            began = time.monotonic()
+            self.emit(
+                RevisionStarted(
+                    self.tenant.name, revision.revision, title(revision.doc), number, len(plan)
+                )
+            )
+            self.running = revision.revision
+            if self.journal is not None:
+                step.migration_fn = self._recorded(revision.revision, step.migration_fn)
+            yield step
+            self.running = None
+            took = time.monotonic() - began
+            self.longest = max(self.longest, took)
+            self.emit(RevisionDone(self.tenant.name, revision.revision, took))
+
+    def _recorded(self, id: str, function: Callable[..., None]) -> Callable[..., None]:
+        """The revision's own function, with every statement of it in the journal."""
+        journal = self.journal
+        assert journal is not None
+        kind = "downgrade" if self.downgrade else "upgrade"
+        half, self.half = self.half, None
+        if half is not None and (half.revision, half.kind) != (id, kind):
+            self._set_aside(journal, half, id)
+            half = None
+
+        def run(*arguments: Any, **named: Any) -> None:
+            revision = self.project.chain.revisions[id]
+            self.recorder = self.last = Recorder(journal, revision, kind, self.holder, half)
+            try:
+                function(*arguments, **named)
+            finally:
+                self.recorder = None
+
+        return run
+
+    def _set_aside(self, journal: Journal, half: Entry, next: str) -> None:
+        """A half-applied revision that is not the next one may be forgotten only if nothing is in."""
+        begun = half.position > 0 or (
+            half.pending is not None and journal.verdict(half.pending) is not Verdict.NOT
+        )
+        if begun:
+            listed = "\n".join(f"    {' '.join(sql.split())[:200]}" for sql in half.statements)
+            raise RevisionChanged(
+                f"{self.tenant.name}: the {half.kind} of revision {half.revision} is half done, and "
+                f"the next one in this chain is {next}.",
+                f"{half.position} statements of it are in:\n{listed}\n  Nothing more was changed.",
+                f"Deploy a bundle with {half.revision} next, or undo these by hand and then: "
+                f"ebhook resolve {self.tenant.name} --not-applied",
+            )
+        journal.finish(half.id, note="nothing of it was in; set aside")
+
+    def _on_version_apply(self, **_: Any) -> None:
+        """Alembic calls this in the transaction that moves the version."""
+        if self.last is not None:
+            self.last.finish()
+
+    # Statements
+
+    def _do_execute(
+        self, cursor: Any, statement: str, parameters: Any, context: ExecutionContext | None
+    ) -> bool:
+        """SQLAlchemy's hook in place of the driver's execute; True: it has been done."""
+        compiled = getattr(context, "compiled", None)
+        return self._execute(
+            cursor,
+            statement,
+            lambda: str(cursor.mogrify(statement, parameters or None)),
+            lambda sql: cursor.execute(sql, parameters or None),
+            adds_column=isinstance(getattr(compiled, "statement", None), AddColumn),
+        )
+
+    def _do_execute_no_params(
+        self, cursor: Any, statement: str, context: ExecutionContext | None
+    ) -> bool:
+        return self._do_execute(cursor, statement, None, context)
+
+    def _do_executemany(
+        self, cursor: Any, statement: str, parameters: Any, context: ExecutionContext | None
+    ) -> bool:
+        return self._execute(
+            cursor,
+            statement,
+            lambda: ";\n".join(str(cursor.mogrify(statement, row)) for row in parameters),
+            lambda sql: cursor.executemany(sql, parameters),
+        )
+
+    def _execute(
+        self,
+        cursor: Any,
+        statement: str,
+        text: Callable[[], str],
+        execute: Callable[[str], Any],
+        *,
+        adds_column: bool = False,
+    ) -> bool:
+        kind = kind_of(statement)
+        if self.journal is None:
+            if kind is Kind.READ:
+                return False
+            self.statements.append(text())
+            cursor.execute("DO 0")
+            return True
+        runner = Runner(
+            self.connection,
+            self.tenant.name,
+            self.project.settings.ddl,
+            self.deadline,
+            self.emit,
+        )
+
+        def do() -> None:
+            runner.run(execute, statement, adds_column=adds_column, alone=kind is Kind.DEFINITION)
+
+        if self.recorder is None:
+            do()
+        elif not self.recorder.run(kind, text(), do):
+            cursor.execute("DO 0")
+        return True
+
+    # Failures
+
+    def _failure(self, error: Exception) -> EbhookError:
+        """What a migration or env.py raised, as one of ours."""
+        name, number = self.tenant.name, errno(error)
+        if number in LOST:
+            return ConnectionLost(
+                f"{name}: the connection with the lock was lost: {text_of(error)}.", "", ""
+            )
+        if number in (READ_ONLY | DENIED):
+            original = getattr(error, "orig", None) or error
+            return explain(original, self.tenant.url, self.tenant.database)
+        rollback(self.connection)
+        if number == Errno.LOCK_DEADLOCK:
+            return Deadlocked(f"{name}: {text_of(error)}.", "Its transaction was undone.", "")
+        if self.running is None:
+            return self.project.env_failed(error)
+        where = self.project.where(error)
+        if isinstance(error, sa.exc.TimeoutError):
+            where = f"it asks the engine for a second connection, which has no lock ({where})"
+        at, done = self._stands(where)
+        return MigrationFailed(
+            f"{name}: revision {self.running} failed{self._place()}: {where}.",
+            f"It stands at {at}"
+            + (f" plus {count(done, 'statement')} of {self.running}." * (done > 0) or "."),
+            self._advice(number),
+        )
+
+    def _stands(self, why: str) -> tuple[str, int]:
+        """The version, and how many statements of the failed revision are in, from the database."""
+        from ebhook.database import versions
+
+        table = self.project.settings.version_table
+        try:
+            at = versions(self.connection, self.tenant.database, table)
+            half = self.journal.unfinished() if self.journal is not None else None
+            if self.journal is not None and half is not None:
+                self.journal.write(half.id, note=why[:1000])
+                self.connection.commit()
+        except MySQLError:
+            return "a revision that could not be read again", 0
+        return ", ".join(at) or "base", half.position if half is not None else 0
+
+    def _place(self) -> str:
+        return f" at statement {self.last.index or 1}" if self.last is not None else ""
+
+    def _advice(self, number: int) -> str:
+        name = self.tenant.name
+        if number in (Errno.ALTER_NOT_SUPPORTED, Errno.ALTER_NOT_SUPPORTED_REASON):
+            return (
+                "It needs a table copy, which blocks writes. To allow that: [ddl] algorithm = "
+                f'"copy" (EBHOOK_DDL_ALGORITHM), then: ebhook upgrade {name}'
+            )
+        if number in IN_THE_WAY:
+            return (
+                "Something in the database is in the way that no journal knows of. If it is just "
+                f"what this statement makes: ebhook resolve {name} --applied. If not, drop or "
+                f"rename it, then: ebhook upgrade {name}"
+            )
+        return f"Fix {self.running}, then: ebhook upgrade {name}"
+
+
+def title(doc: str | None) -> str:
+    """The first line of a revision's message."""
+    return (doc or "").strip().partition("\n")[0]
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,274 @@
+"""A migrations folder, loaded once: Alembic's view of it, its version files, its application.
+
+env.py is the application's own and runs unmodified. Only `context.configure` is taken from it: the
+connection that it gives is replaced. Alembic's ``op`` and ``context`` are module globals: never run
+two of these in threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from ebhook.chain import Chain, ini_file, version_folders
+from ebhook.database import errno, text_of
+from ebhook.errors import ChainBroken, EbhookError, SettingsFailed
+from ebhook.settings import Settings
+from ebhook.url import Url
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+
+
+@dataclass
+class Project:
+    """What is loaded once and used for many tenants, each in a process of its own."""
+
+    settings: Settings
+    chain: Chain
+    config: Config
+    script: ScriptDirectory
+    app: Any = None
+
+    @property
+    def env_py(self) -> Path:
+        return self.settings.folder / "env.py"
+
+    def run(
+        self,
+        locked: sa.Connection,
+        url: Url,
+        *,
+        target: str | None,
+        steps: Callable[[Any, MigrationContext], Iterable[Any]],
+        on_version_apply: Callable[..., None],
+    ) -> None:
+        """Runs env.py on `locked`; Alembic asks `steps` which revisions to run, one by one."""
+
+        def configure(environment: EnvironmentContext, options: dict[str, Any]) -> None:
+            theirs = options.pop("on_version_apply", None) or []
+            hooks = list(theirs) if isinstance(theirs, (list, tuple, set)) else [theirs]
+            options["on_version_apply"] = [*hooks, on_version_apply]
+            options["transaction_per_migration"] = True
+            EnvironmentContext.configure(environment, connection=locked, **options)
+
+        self._with_env(url, configure, fn=steps, destination_rev=target or "base")
+
+    def rehearse(self, url: Url) -> None:
+        """Runs env.py once without running a revision: what it does wrong shows before any tenant
+        is touched. A database that it cannot reach is not its fault, and shows later.
+
+        Raises:
+            ChainBroken: env.py raises, configures no database, or several.
+            SettingsFailed: it keeps its revision in another table than `version_table` says.
+        """
+
+        def configure(environment: EnvironmentContext, options: dict[str, Any]) -> None:
+            options |= {"dialect_name": "mysql", "on_version_apply": None}
+            EnvironmentContext.configure(environment, **options)
+
+        def nothing(**_: Any) -> None:
+            pass
+
+        if not self.settings.env_py:
+            return
+        try:
+            self._with_env(
+                url,
+                configure,
+                as_sql=True,
+                begin_transaction=contextlib.nullcontext,
+                run_migrations=nothing,
+                is_offline_mode=lambda: False,
+            )
+        except EbhookError:
+            raise
+        except Exception as error:  # whatever env.py raises
+            if not errno(error) and not isinstance(error, OSError):
+                raise self.env_failed(error) from None
+
+    def env_failed(self, error: BaseException) -> ChainBroken:
+        return ChainBroken(
+            f"{self.env_py} failed: {self.where(error)}",
+            "No revision was run.",
+            "Mend it, then: ebhook upgrade",
+        )
+
+    def where(self, error: BaseException) -> str:
+        """``Boom (versions/7f3a_x.py, line 12)``."""
+        return where(error, self.settings.folder)
+
+    def _with_env(
+        self,
+        url: Url,
+        configure: Callable[[EnvironmentContext, dict[str, Any]], None],
+        *,
+        begin_transaction: Any = None,
+        run_migrations: Any = None,
+        is_offline_mode: Any = None,
+        **options: Any,
+    ) -> None:
+        # An env.py that makes an engine from alembic.ini's URL makes it for this tenant.
+        self.config.set_main_option("sqlalchemy.url", url.reveal().replace("%", "%%"))
+        environment = EnvironmentContext(self.config, self.script, **options)
+        configured: list[Any] = []
+
+        def take(connection: Any = None, **theirs: Any) -> None:
+            configured.append(theirs)
+            if len(configured) > 1:
+                raise self._several()
+            self._check(theirs)
+            for name in ("url", "dialect_name", "dialect_opts", "as_sql"):
+                theirs.pop(name, None)
+            configure(environment, theirs)
+
+        # On the instance: what a subclass overrides, Alembic's module proxies do not see.
+        vars(environment).update(configure=take)
+        for name, replacement in (
+            ("begin_transaction", begin_transaction),
+            ("run_migrations", run_migrations),
+            ("is_offline_mode", is_offline_mode),
+        ):
+            if replacement is not None:
+                vars(environment)[name] = replacement
+        with self._in_context(), environment:
+            if self.settings.env_py:
+                self.script.run_env()
+            else:
+                take(version_table=self.settings.version_table)
+                with environment.begin_transaction():
+                    environment.run_migrations()
+        if not configured:
+            raise ChainBroken(
+                f"{self.env_py} did not call context.configure.",
+                "No revision was run.",
+                "Mend env.py, or set env_py = false in ebhook.toml to run without it.",
+            )
+
+    def _in_context(self) -> contextlib.AbstractContextManager[Any]:
+        if self.app is None:
+            return contextlib.nullcontext()
+        context: contextlib.AbstractContextManager[Any] = self.app.app_context()
+        return context
+
+    def _several(self) -> ChainBroken:
+        return ChainBroken(
+            f"{self.env_py} calls context.configure more than once (a multi-database template?).",
+            "No revision was run.",
+            "One tenant is one database: use a single-database env.py, or set env_py = false.",
+        )
+
+    def _check(self, options: dict[str, Any]) -> None:
+        table = options.get("version_table", "alembic_version")
+        if table != self.settings.version_table:
+            raise SettingsFailed(
+                f"{self.env_py} keeps its revision in {table!r}, and the setting version_table "
+                f"says {self.settings.version_table!r}.",
+                "No revision was run.",
+                f'Set version_table = "{table}" in ebhook.toml (EBHOOK_VERSION_TABLE)',
+            )
+        if options.get("version_table_schema"):
+            raise ChainBroken(
+                f"{self.env_py} keeps its revision in another database "
+                f"({options['version_table_schema']!r}).",
+                "No revision was run.",
+                "Each tenant keeps its own: remove version_table_schema from env.py.",
+            )
+
+
+def load_project(settings: Settings, chain: Chain) -> Project:
+    """Loads Alembic's view of the folder, every version module, and the Flask application.
+
+    Raises:
+        SettingsFailed: the Flask application cannot be loaded.
+        ChainBroken: Alembic cannot load the folder or one of its files.
+    """
+    app = _load_app(settings) if _wants_flask(settings) else None
+    try:
+        config = _config(settings, app)
+        script = ScriptDirectory.from_config(config)
+        for _ in script.walk_revisions():
+            pass
+    except Exception as error:  # whatever a version file raises when it is imported
+        raise ChainBroken(
+            f"{settings.folder} cannot be loaded: {where(error, settings.folder)}",
+            "No database was touched.",
+            "Mend the file, then: ebhook history",
+        ) from None
+    # op.create_table makes the indexes of its table in the order of a set, another one in each
+    # process: a revision that is resumed must issue the same statements again.
+    sa.event.listen(sa.Table, "before_create", _sort_indexes)
+    return Project(settings, chain, config, script, app)
+
+
+def _sort_indexes(target: Any, connection: Any, **_: Any) -> None:
+    target.indexes = sorted(target.indexes, key=lambda index: str(index.name))
+
+
+def where(error: BaseException, folder: Path) -> str:
+    """``Boom (versions/7f3a_x.py, line 12)``: the error and the deepest line in `folder`."""
+    words = text_of(error) if errno(error) else f"{type(error).__name__}: {error}"
+    if isinstance(error, CommandError):
+        words = str(error)
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        path = trace.tb_frame.f_code.co_filename
+        if path.startswith(str(folder)):
+            place = f" ({Path(path).relative_to(folder)}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return f"{words.splitlines()[0] if words else type(error).__name__}{place}"
+
+
+def _wants_flask(settings: Settings) -> bool:
+    if not settings.env_py or settings.flask_app:
+        return settings.env_py
+    try:
+        text = (settings.folder / "env.py").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return re.search(r"^\s*(from|import) flask\b", text, re.M) is not None
+
+
+def _load_app(settings: Settings) -> Any:
+    """The Flask application, as ``flask`` itself finds it."""
+    try:
+        from flask.cli import ScriptInfo
+
+        return ScriptInfo(app_import_path=settings.flask_app).load_app()
+    except Exception as error:  # whatever the application raises when it is imported
+        named = "A Flask application (env.py asks for one; flask_app is not set)"
+        if settings.flask_app:
+            named = f"The Flask application {settings.flask_app!r}"
+        raise SettingsFailed(
+            f"{named} cannot be loaded: {where(error, settings.root)}",
+            "No database was touched.",
+            "Set flask_app (EBHOOK_FLASK_APP or FLASK_APP), or env_py = false to run without env.py",
+        ) from None
+
+
+def _config(settings: Settings, app: Any) -> Config:
+    """Alembic's Config, as the application's own tools would make it."""
+    migrate = app.extensions.get("migrate") if app is not None else None
+    if migrate is not None:
+        with app.app_context():
+            config: Config = migrate.migrate.get_config(str(settings.folder))
+    else:
+        ini = ini_file(settings.folder)
+        config = Config(str(ini) if ini else None)
+    config.set_main_option("script_location", str(settings.folder).replace("%", "%%"))
+    places = [str(place) for place in version_folders(settings.folder)]
+    for option in ("path_separator", "version_path_separator"):  # the latter before Alembic 1.16
+        config.set_main_option(option, "newline")
+    config.set_main_option("version_locations", "\n".join(places).replace("%", "%%"))
+    return config
