@@ -1,7 +1,7 @@
 # Needs Python 3.11+, nothing else: the first target makes .venv and fetches private database servers.
 
 BIN := .venv/bin
-PYTEST := $(BIN)/pytest -n 2 --dist loadgroup
+PYTEST := $(BIN)/pytest -n 2
 
 .PHONY: demo test check static faults bench bounds clean
 
@@ -26,7 +26,7 @@ bench: .venv/ready-dev
 
 bounds:  ## the tests with the oldest releases that setup.cfg allows
 	VENV=.venv-bounds PIP_CONSTRAINT=tests/lower-bounds.txt .ci/setup test
-	.venv-bounds/bin/pytest -n 2 --dist loadgroup
+	.venv-bounds/bin/pytest -n 2
 
 clean:  ## leaves the servers in the user's cache folder
 	rm -rf .venv .venv-bounds build dist *.egg-info .*_cache .hypothesis

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import secrets
 import signal
 import subprocess
@@ -21,6 +22,7 @@ import pymysql
 import pytest
 from pymysql.connections import Connection
 from sqlalchemy.engine import URL, make_url
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from ebhook.errors import ScratchFailed
 from ebhook.scratch import Flavour, Server, fetch, locate
@@ -40,13 +42,16 @@ def pytest_report_header() -> list[str]:
     return [f"ebhook with: python {platform.python_version()}, {packages}", f"servers: {servers}"]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``-n 2 --dist loadgroup``, each worker starts one server and runs all of its tests."""
-    for item in items:
-        callspec = getattr(item, "callspec", None)
-        if callspec and isinstance(flavour := callspec.params.get("server"), Flavour):
-            item.add_marker(pytest.mark.xdist_group(flavour))
+class OneServerEach(LoadScopeScheduling):  # type: ignore[misc]
+    """With ``pytest -n 2``, each worker starts one server and runs all of its tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        parameters = re.split(r"[\[\]-]", nodeid)
+        return next((flavour for flavour in Flavour if flavour in parameters), nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneServerEach:
+    return OneServerEach(config, log)
 
 
 def _server_version(flavour: Flavour) -> str:
