@@ -169,6 +169,11 @@ class TenantLock:
             if columns:
                 for values in rows(self.connection, select_row(quoted(self.table), columns)):
                     return row_from(values, owner)
+        except MySQLError as error:
+            if errno(error) != Errno.LOCK_WAIT_TIMEOUT:
+                raise
+            who = "somebody who has locked the table"
+            return LockRow(who, None, None, owner is not None, None, owner)
         finally:
             rollback(self.connection)
         if owner is None:
@@ -240,7 +245,7 @@ class TenantLock:
             if row.token is None and row.since is not None:
                 which["acquired_at = %s"] = row.since
             where = f" WHERE {' AND '.join(which)}" if which else ""
-            run(self.connection, "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 5")
+            run(self.connection, "SET SESSION innodb_lock_wait_timeout = 2, lock_wait_timeout = 2")
             gone = run(self.connection, f"DELETE FROM {quoted(self.table)}{where}", *which.values())
             self.connection.commit()
             return bool(gone)

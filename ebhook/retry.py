@@ -10,7 +10,8 @@ from tenacity import (
     Retrying,
     retry_if_exception_type,
     stop_after_attempt,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 from tenacity.stop import stop_base
 
@@ -47,7 +48,7 @@ def retrying(
         before_sleep: told of each failed attempt that is followed by another.
         sleep: how to pause; tests put in their own.
     """
-    backoff = wait_exponential_jitter(initial=first, max=longest, jitter=first)
+    backoff = wait_exponential(multiplier=first, max=longest) + wait_random(0, first)
     return Retrying(
         retry=retry_if_exception_type(on),
         stop=stop_after_attempt(attempts) | _stop_at(deadline),
