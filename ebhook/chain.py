@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import configparser
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -79,6 +80,11 @@ class Chain:
         """The revision `steps` before `ids` (None: the base). Raises `UsageFailed` at a merge."""
         at: tuple[str, ...] = ids
         for _ in range(steps):
+            if not at:
+                raise UsageFailed(
+                    f"Going {steps} back from {', '.join(ids) or 'base'} is more than there is.",
+                    next="To undo everything, say: base",
+                )
             if len(at) != 1:
                 raise UsageFailed(
                     f"Going {steps} back from {', '.join(ids) or 'base'} is not one revision.",
@@ -93,14 +99,17 @@ class Chain:
         return at[0] if at else None
 
 
-def read_chain(folder: Path) -> Chain:
+def read_chain(folder: Path, *, env_py: bool = True) -> Chain:
     """The chain of a migrations folder, checked.
+
+    Args:
+        env_py: whether the folder has to have an env.py.
 
     Raises:
         ChainBroken: no such folder, a file that cannot be read, a repeated id, a missing parent, a
             cycle, two heads.
     """
-    revisions = read_revisions(folder)
+    revisions = read_revisions(folder, env_py=env_py)
     ordered = _in_order(revisions)
     heads = list(_heads(ordered))
     if len(heads) > 1:
@@ -114,9 +123,9 @@ def read_chain(folder: Path) -> Chain:
     return Chain(ordered)
 
 
-def read_revisions(folder: Path) -> dict[str, Revision]:
+def read_revisions(folder: Path, *, env_py: bool = True) -> dict[str, Revision]:
     """Every version file of a migrations folder by revision id, in no order and not yet checked."""
-    if not (folder / "env.py").is_file():
+    if not (folder / "env.py").is_file() if env_py else not folder.is_dir():
         raise ChainBroken(
             f"{folder} has no env.py." if folder.is_dir() else f"{folder} is not a folder.",
             "No database was touched.",
@@ -124,7 +133,7 @@ def read_revisions(folder: Path) -> dict[str, Revision]:
         )
     revisions: dict[str, Revision] = {}
     for place in version_folders(folder):
-        for path in sorted(place.glob("*.py")):
+        for path in sorted(place.glob("**/*.py" if _is_recursive(folder) else "*.py")):
             if path.name.startswith(("__init__", ".#")):
                 continue
             revision = _read_file(path)
@@ -140,31 +149,52 @@ def read_revisions(folder: Path) -> dict[str, Revision]:
 
 
 def ini_file(folder: Path) -> Path | None:
-    """The alembic.ini that belongs to a migrations folder: inside (Flask-Migrate), or beside it."""
+    """The alembic.ini that belongs to a migrations folder: inside (Flask-Migrate), beside it, or
+    further up, where its script_location is the folder."""
     for path in (folder / "alembic.ini", folder.parent / "alembic.ini"):
         if path.is_file():
             return path
+    for place in folder.parent.parents:
+        path = place / "alembic.ini"
+        if path.is_file():
+            named = place / _option(path, "script_location")
+            return path if named.resolve() == folder.resolve() else None
     return None
 
 
 def version_folders(folder: Path) -> list[Path]:
     """Where the version files are: ``versions``, unless alembic.ini has version_locations."""
     ini = ini_file(folder)
-    if ini is not None:
-        parser = configparser.ConfigParser({"here": str(ini.parent)})
-        try:
-            parser.read(ini, encoding="utf-8")
-            listed = parser.get("alembic", "version_locations", fallback="")
-        except configparser.Error as error:
-            raise ChainBroken(
-                f"{ini} cannot be read: {error.message}.",
-                "No database was touched.",
-                "Mend the file, then: ebhook history",
-            ) from None
-        places = [part for part in re.split(r"[,:;\s]+", listed) if part]
-        if places:
-            return [ini.parent / place for place in places]
-    return [folder / "versions"]
+    listed = _option(ini, "version_locations") if ini is not None else ""
+    if ini is None or not listed:
+        return [folder / "versions"]
+    # As Alembic splits it; what is relative starts where its command is run.
+    separator = _option(ini, "path_separator") or _option(ini, "version_path_separator")
+    separator = {"os": os.pathsep, "space": " ", "newline": "\n"}.get(separator, separator)
+    parts = listed.split(separator) if separator else re.split(r", *| +", listed)
+    start = folder.parent if ini.parent == folder else ini.parent
+    places = (start / part.strip() for part in parts if part.strip())
+    return list(dict.fromkeys(places))
+
+
+def _is_recursive(folder: Path) -> bool:
+    ini = ini_file(folder)
+    wish = _option(ini, "recursive_version_locations") if ini is not None else ""
+    return wish.lower() in ("true", "1", "yes", "on")
+
+
+def _option(ini: Path, name: str) -> str:
+    """An option of alembic.ini's main section; empty when it is not there."""
+    parser = configparser.ConfigParser({"here": str(ini.parent).replace("%", "%%")})
+    try:
+        parser.read(ini, encoding="utf-8")
+        return parser.get("alembic", name, fallback="").strip()
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise ChainBroken(
+            f"{ini} cannot be read: {getattr(error, 'message', error)}.",
+            "No database was touched.",
+            "Mend the file, then: ebhook history",
+        ) from None
 
 
 def _read_file(path: Path) -> Revision:
@@ -213,7 +243,7 @@ def _literals(module: ast.Module, path: Path) -> Iterator[tuple[str, object]]:
             if isinstance(target, ast.Name) and target.id in ("revision", "down_revision"):
                 try:
                     yield target.id, ast.literal_eval(statement.value)
-                except ValueError:
+                except (ValueError, TypeError):
                     raise ChainBroken(
                         f"{path}, line {statement.lineno}: {target.id} is not a plain literal.",
                         "No database was touched.",

@@ -10,9 +10,12 @@ from ebhook.report import print_json
 
 def heads(options: Options) -> Exit:
     """The revisions that nothing builds on; a healthy chain has one. Shows two heads, too."""
-    revisions = read_revisions(load_settings(options).folder)
+    settings = load_settings(options)
+    revisions = read_revisions(settings.folder, env_py=settings.env_py)
     parents = {parent for revision in revisions.values() for parent in revision.parents}
     found = [revision for id, revision in revisions.items() if id not in parents]
+    if len(found) < 2:
+        read_chain(settings.folder, env_py=settings.env_py)  # complains of all else
     if options.json:
         print_json({"heads": [revision.id for revision in found]})
     else:
@@ -23,7 +26,8 @@ def heads(options: Options) -> Exit:
 
 def history(options: Options) -> Exit:
     """All revisions, the newest first."""
-    chain = read_chain(load_settings(options).folder)
+    settings = load_settings(options)
+    chain = read_chain(settings.folder, env_py=settings.env_py)
     newest_first = list(chain.revisions.values())[::-1]
     if options.json:
         documents = [

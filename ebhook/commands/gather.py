@@ -41,7 +41,7 @@ def gather(
     settings: Settings, report: Reporter, names: Iterable[str]
 ) -> tuple[Chain, list[Tenant]]:
     """The chain, checked first since it costs no connection; then the tenants asked for."""
-    chain = read_chain(settings.folder)
+    chain = read_chain(settings.folder, env_py=settings.env_py)
     tenants = discover(settings)
     report.knows(tenants)
     return chain, select(tenants, names)
