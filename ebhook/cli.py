@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from ebhook.errors import EbhookError, Exit, Stopped, UsageFailed
+from ebhook.errors import EbhookError, Exit, StateUnknown, Stopped, UsageFailed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +36,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         code = Exit.OK
+    except Exception as error:  # a defect of ours: said once, here
+        traceback.print_exc()
+        what = f"ebhook itself failed: {type(error).__name__}."
+        code = _report(StateUnknown(what, "See above.", "See: ebhook status"), wants_json)
     sys.exit(int(code or 0))
 
 
@@ -207,12 +212,47 @@ def heads(**common: Any) -> Exit:
 
 
 @cli.command()
+@click.argument("tenant", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="What was applied to every tenant.")
 @_common
-def history(**common: Any) -> Exit:
-    """List the chain's revisions, the newest first."""
+def history(tenant: tuple[str, ...], everything: bool, **common: Any) -> Exit:
+    """List the chain's revisions; with TENANT… or --all, what was applied there, when, by whom.
+
+    \b
+    Examples:
+      ebhook history
+      ebhook history acme
+    """
+    if tenant or everything:
+        from ebhook.commands.history import history as applied
+
+        return applied(_options(**common), names=tenant)
     from ebhook.commands.chain import history
 
     return history(_options(**common))
+
+
+@cli.command()
+@click.argument("tenant")
+@click.option(
+    "--applied/--not-applied",
+    default=None,
+    help="Your word: the statement is in the database, or it is not.",
+)
+@_common
+def resolve(tenant: str, applied: bool | None, **common: Any) -> Exit:
+    """Settle a statement of which ebhook cannot tell whether it happened before a crash.
+
+    Without --applied or --not-applied it shows the statement, and its table then and now.
+
+    \b
+    Examples:
+      ebhook resolve acme
+      ebhook resolve acme --applied
+    """
+    from ebhook.commands.resolve import resolve
+
+    return resolve(_options(**common), tenant=tenant, applied=applied)
 
 
 @cli.command()

@@ -217,15 +217,23 @@ class Journal:
         """Whether `pending` happened, by looking."""
         return decide(pending, self.look(pending.objects or ()), self.server())
 
-    def write(self, id: int, **values: object) -> None:
-        """Changes an entry, in the open transaction."""
-        assignments = ", ".join(f"{quoted(column)} = %s" for column in values)
-        run(
-            self.connection,
-            f"UPDATE {self.name} SET {assignments} WHERE id = %s",
-            *values.values(),
-            id,
-        )
+    def write(
+        self, id: int, values: Mapping[str, object], *, append: str = "", finished: bool = False
+    ) -> bool:
+        """Changes an entry, in the open transaction; False when it is not there.
+
+        Args:
+            append: goes to the end of its `statements`.
+            finished: the revision is done, and nothing of it in doubt.
+        """
+        assignments = [f"{quoted(column)} = %s" for column in values]
+        assignments.append("statements = CONCAT(COALESCE(statements, ''), %s)")
+        if finished:
+            assignments.append(
+                "pending = NULL, pending_objects = NULL, finished_at = UTC_TIMESTAMP(6)"
+            )
+        sql = f"UPDATE {self.name} SET {', '.join(assignments)} WHERE id = %s"
+        return bool(run(self.connection, sql, *values.values(), append, id))
 
     def add(self, **values: object) -> int:
         """A new entry, in the open transaction; its id."""
@@ -239,22 +247,23 @@ class Journal:
             )
             return int(cursor.lastrowid)
 
-    def finish(self, id: int, **values: object) -> None:
-        """Marks an entry as done, in the open transaction."""
-        assignments = "".join(f"{quoted(column)} = %s, " for column in values)
-        run(
-            self.connection,
-            f"UPDATE {self.name} SET {assignments}pending = NULL, pending_objects = NULL, "
-            "finished_at = UTC_TIMESTAMP(6) WHERE id = %s",
-            *values.values(),
-            id,
-        )
+    def resolve(self, entry: Entry, holder: Holder, *, applied: bool) -> None:
+        """A person's word on the statement in doubt: it is in, or it is not. Commits."""
+        assert entry.pending is not None
+        word = "applied" if applied else "not applied"
+        values: dict[str, object] = {"pending": None, "pending_objects": None}
+        values["note"] = f"statement {entry.position + 1} resolved as {word} by {holder}"
+        if applied:
+            values["position"] = entry.position + 1
+            values["digest"] = fold(entry.digest or "", entry.pending.sql)
+        self.write(entry.id, values)
+        self.connection.commit()
 
     def note(self, kind: str, holder: Holder, note: str) -> None:
         """A line of history that is no revision (a cleared lock), if there is a journal. Commits."""
         try:
             id = self.add(kind=kind, **_who(holder), note=note)
-            self.finish(id)
+            self.write(id, {}, finished=True)
             self.connection.commit()
         except MySQLError as error:
             if errno(error) != Errno.NO_SUCH_TABLE:
@@ -278,19 +287,19 @@ class Recorder:
     holder: Holder
     entry: Entry | None = None
     index: int = 0  # statements that the migration has issued in this run
-    done: int = 0  # of those, the ones that are in
     digest: str = ""
     began: float = field(default_factory=time.monotonic)
-    logged: int = 0
     server: str = ""
+    texts: list[str] = field(default_factory=list)  # of the statements so far, for people
+    temporary: set[str] = field(default_factory=set)  # tables that live in this session alone
+    told: int = 0  # how many of them are in the journal
+    fresh: bool = True  # nothing was written in this run yet
 
     def __post_init__(self) -> None:
         self.id = self.entry.id if self.entry else None
         self.resumed = self.entry
-        if self.entry is not None:
-            self.logged = sum(map(len, self.entry.statements))
-            if self.entry.pending is None and self.entry.position == 0:
-                self.resumed = None
+        if self.entry is not None and self.entry.pending is None and self.entry.position == 0:
+            self.resumed = None
 
     def run(self, kind: Kind, text: str, execute: Callable[[], None]) -> bool:
         """Runs a statement once in the life of the database; False when it is in already.
@@ -303,7 +312,7 @@ class Recorder:
             RevisionChanged: what an earlier run applied is not what the file says now.
             InDoubt: whether it happened in an earlier run cannot be told.
         """
-        if kind in (Kind.READ, Kind.SESSION):
+        if self._is_temporary(text) or kind in (Kind.READ, Kind.SESSION):
             execute()
             return True
         if self.resumed is not None and self._is_in(self.resumed, text):
@@ -317,7 +326,7 @@ class Recorder:
     def finish(self) -> None:
         """The revision is done; commits with the version."""
         if self.resumed is not None:
-            self._refuse(self.resumed, "it issues fewer statements than are in")
+            self._end_early(self.resumed)
         values: dict[str, object] = {
             "position": self.index,
             "digest": self.digest,
@@ -325,9 +334,7 @@ class Recorder:
             "seconds": time.monotonic() - self.began + ((self.entry and self.entry.seconds) or 0.0),
             "note": None,
         }
-        if self.id is None:
-            self.id = self._add(position=self.index, digest=self.digest)
-        self.journal.finish(self.id, **values)
+        self._write(values, finished=True)
 
     # What an earlier run did
 
@@ -341,26 +348,47 @@ class Recorder:
                 if entry.pending is None:
                     self.resumed = None
             return True
-        pending = entry.pending
-        if self.index == 0 and entry.position == 0 and pending is None:
-            self.resumed = None
-            return False
-        assert pending is not None
         self.resumed = None
-        verdict = self.journal.verdict(pending)
-        if verdict is Verdict.UNKNOWN:
-            raise in_doubt(self.journal.tenant, entry)
-        if verdict is Verdict.NOT:
+        if not self._happened(entry):
             return False
-        if text != pending.sql:
+        assert entry.pending is not None
+        if text != entry.pending.sql:
             self._refuse(entry, f"statement {entry.position + 1} is in, and is not in the file now")
         self._pass(text)
         return True
 
+    def _happened(self, entry: Entry) -> bool:
+        """Did the statement in doubt happen? Raises `InDoubt` when that cannot be told."""
+        assert entry.pending is not None
+        verdict = self.journal.verdict(entry.pending)
+        if verdict is Verdict.UNKNOWN:
+            raise in_doubt(self.journal.tenant, entry)
+        return verdict is Verdict.HAPPENED
+
+    def _end_early(self, entry: Entry) -> None:
+        """The revision issued no more statements than were in: fine only if that is all of them."""
+        if self.index < entry.position or self._happened(entry):
+            self._refuse(entry, "it issues fewer statements than are in")
+
+    def _is_temporary(self, text: str) -> bool:
+        """Does a statement make, or write to, a table of this session alone? Such a table is gone
+        when a revision is resumed, so it is made and filled again."""
+        made = re.match(r"\s*CREATE TEMPORARY TABLE (?:IF NOT EXISTS )?`?([\w$]+)", text, re.I)
+        if made:
+            self.temporary.add(made[1].lower())
+        written = re.match(
+            r"\s*(?:INSERT (?:IGNORE )?INTO|REPLACE INTO|UPDATE|DELETE FROM) `?([\w$]+)", text, re.I
+        )
+        return bool(written and written[1].lower() in self.temporary)
+
     def _pass(self, text: str) -> None:
         self.digest = fold(self.digest, text)
         self.index += 1
-        self.done += 1
+        self._log(text)
+
+    def _log(self, text: str) -> None:
+        """Keeps a statement for people to read; a long revision's later ones are left out."""
+        self.texts.append(text[:2000] if sum(map(len, self.texts)) < _LOGGED else "…")
 
     def _refuse(self, entry: Entry, why: str) -> None:
         listed = "\n".join(f"    {' '.join(sql.split())[:200]}" for sql in entry.statements)
@@ -386,9 +414,11 @@ class Recorder:
         if alone:
             connection.begin()
         try:
-            execute()
-            self._pass(text)
-            self._record(position=self.index, pending=None, pending_objects=None, text=text)
+            try:
+                execute()
+            finally:
+                self._pass(text)  # a migration may catch the error and go on: it was issued
+            self._record(pending=None, pending_objects=None)
             if alone:
                 connection.commit()
         except BaseException:
@@ -398,24 +428,15 @@ class Recorder:
 
     def _run_definition(self, kind: Kind, text: str, execute: Callable[[], None]) -> None:
         known = touched(text) if kind is Kind.DEFINITION else None
-        pending = self._pending(text, known)
-        self._record(
-            position=self.index,
-            pending=text,
-            pending_objects=_dumped(pending),
-            text=text,
-        )
+        self._record(pending=text, pending_objects=_dumped(self._pending(text, known)))
         if kind is Kind.OPAQUE:
             self.journal.connection.commit()  # nobody knows whether it commits by itself
         try:
             execute()
-        except MySQLError:
-            self.digest = fold(self.digest, text)
-            self.index += 1
-            raise
-        self._pass(text)
+        finally:
+            self._pass(text)
         if kind is Kind.OPAQUE:
-            self._record(position=self.index, pending=None, pending_objects=None, text="")
+            self._record(pending=None, pending_objects=None)
 
     def _pending(self, text: str, known: Touched | None) -> Pending:
         if not self.server:
@@ -432,30 +453,34 @@ class Recorder:
             self.server,
         )
 
-    def _record(self, *, text: str, **values: object) -> None:
-        values |= {"digest": self.digest}
-        logged = text + _BETWEEN if text and self.logged < _LOGGED else ""
-        self.logged += len(logged)
-        if self.id is None:
-            self.id = self._add(statements=logged, **values)
-            return
-        assignments = "".join(f"{quoted(column)} = %s, " for column in values)
-        run(
-            self.journal.connection,
-            f"UPDATE {self.journal.name} SET {assignments}"
-            "statements = CONCAT(statements, %s), checksum = %s WHERE id = %s",
-            *values.values(),
-            logged,
-            self.revision.checksum,
-            self.id,
-        )
+    def _record(self, **values: object) -> None:
+        """Writes how far the revision is, in the open transaction."""
+        values |= {
+            "position": self.index,
+            "digest": self.digest,
+            "checksum": self.revision.checksum,
+        }
+        self._write(values)
+
+    def _write(self, values: dict[str, object], *, finished: bool = False) -> None:
+        if self.fresh and self.id is not None:
+            values["statements"] = ""  # an earlier run's; those that are in are issued again
+        untold = "".join(text + _BETWEEN for text in self.texts[self.told :])
+        if self.id is None or not self.journal.write(
+            self.id, values, append=untold, finished=finished
+        ):
+            # New, or undone together with a transaction that the migration rolled back.
+            everything = "".join(text + _BETWEEN for text in self.texts)
+            self.id = self._add(**values | {"statements": everything})
+            if finished:
+                self.journal.write(self.id, {}, finished=True)
+        self.fresh, self.told = False, len(self.texts)
 
     def _add(self, **values: object) -> int:
         return self.journal.add(
             kind=self.kind,
             revision=self.revision.id,
             down_revision=",".join(self.revision.parents) or None,
-            checksum=self.revision.checksum,
             **_who(self.holder),
             **values,
         )
@@ -511,4 +536,6 @@ def _entry(row: Mapping[str, Any]) -> Entry:
             server=facts.get("server", ""),
         )
     statements = tuple(part for part in (row["statements"] or "").split(_BETWEEN) if part)
-    return Entry(**{**row, "pending": pending, "statements": statements[: row["position"]]})
+    known = {name: value for name, value in row.items() if name != "pending_objects"}
+    known |= {"pending": pending, "statements": statements[: row["position"]]}
+    return Entry(**known)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -84,10 +83,6 @@ class Migration:
         sa.event.listen(engine, "do_execute", self._do_execute)
         sa.event.listen(engine, "do_execute_no_params", self._do_execute_no_params)
         sa.event.listen(engine, "do_executemany", self._do_executemany)
-        # Our own events say it; env.py's logging set-up would say it once more.
-        logging.getLogger("alembic.runtime.migration").addFilter(
-            lambda record: record.levelno > logging.INFO
-        )
         with engine.connect() as locked:
             if self.journal is None:
                 locked.dialect.supports_sane_rowcount = False
@@ -182,10 +177,10 @@ class Migration:
                 f"{self.tenant.name}: the {half.kind} of revision {half.revision} is half done, and "
                 f"the next one in this chain is {next}.",
                 f"{half.position} statements of it are in:\n{listed}\n  Nothing more was changed.",
-                f"Deploy a bundle with {half.revision} next, or undo these by hand and then: "
-                f"ebhook resolve {self.tenant.name} --not-applied",
+                f"Deploy a bundle with {half.revision} next; or undo these by hand, and then: "
+                f"DELETE FROM {journal.table} WHERE id = {half.id};",
             )
-        journal.finish(half.id, note="nothing of it was in; set aside")
+        journal.write(half.id, {"note": "nothing of it was in; set aside"}, finished=True)
 
     def _on_version_apply(self, **_: Any) -> None:
         """Alembic calls this in the transaction that moves the version."""
@@ -292,7 +287,7 @@ class Migration:
             at = versions(self.connection, self.tenant.database, table)
             half = self.journal.unfinished() if self.journal is not None else None
             if self.journal is not None and half is not None:
-                self.journal.write(half.id, note=why[:1000])
+                self.journal.write(half.id, {"note": why[:1000]})
                 self.connection.commit()
         except MySQLError:
             return "a revision that could not be read again", 0
@@ -310,9 +305,9 @@ class Migration:
             )
         if number in IN_THE_WAY:
             return (
-                "Something in the database is in the way that no journal knows of. If it is just "
-                f"what this statement makes: ebhook resolve {name} --applied. If not, drop or "
-                f"rename it, then: ebhook upgrade {name}"
+                "If the file is wrong, mend it. If something that another tool made is in the way, "
+                "drop or rename that; or, when it is just what this statement makes: "
+                f"ebhook resolve {name} --applied. Then: ebhook upgrade {name}"
             )
         return f"Fix {self.running}, then: ebhook upgrade {name}"
 

@@ -8,6 +8,7 @@ two of these in threads.
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -193,6 +194,8 @@ def load_project(settings: Settings, chain: Chain) -> Project:
         SettingsFailed: the Flask application cannot be loaded.
         ChainBroken: Alembic cannot load the folder or one of its files.
     """
+    # Our own events say it; env.py's logging set-up would say it once more.
+    logging.getLogger("alembic.runtime.migration").addFilter(lambda r: r.levelno > logging.INFO)
     app = _load_app(settings) if _wants_flask(settings) else None
     try:
         config = _config(settings, app)

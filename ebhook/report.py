@@ -33,7 +33,7 @@ from ebhook.events import (
 )
 from ebhook.lock import LockRow
 from ebhook.rollout import Result
-from ebhook.survey import Standing
+from ebhook.survey import Half, Standing
 
 WORDS = {outcome: outcome.value.replace("_", " ") for outcome in Outcome}
 
@@ -197,12 +197,21 @@ def status_document(head: str | None, standings: Sequence[Standing]) -> dict[str
                 "state": standing.state.value,
                 "revision": standing.revision,
                 "behind": standing.behind,
+                "ahead": standing.ahead,
                 "lock": lock_document(standing.lock),
+                "half_applied": half_document(standing.half),
+                "edited": list(standing.edited),
                 "error": str(standing.error) if standing.error is not None else None,
             }
             for standing in standings
         ],
     }
+
+
+def half_document(half: Half | None) -> dict[str, Any] | None:
+    if half is None:
+        return None
+    return {"revision": half.revision, "kind": half.kind, "statements": half.position}
 
 
 def lock_document(lock: LockRow | None) -> dict[str, Any] | None:
@@ -273,10 +282,11 @@ def status_text(head: str | None, standings: Sequence[Standing]) -> str:
             standing.revision or "-",
             "-" if standing.behind is None else str(standing.behind),
             lock_text(standing.lock),
+            _journal_text(standing),
         )
         for standing in standings
     ]
-    parts = [table(("tenant", "state", "revision", "behind", "lock"), lines)]
+    parts = [table(("tenant", "state", "revision", "behind", "lock", "journal"), lines)]
     parts.extend(
         f"{s.tenant.name}: {s.error.what} {s.error.next}"
         if s.tenant.name not in s.error.what
@@ -286,6 +296,20 @@ def status_text(head: str | None, standings: Sequence[Standing]) -> str:
     )
     parts.append(f"head: {head}")
     return "\n\n".join(parts)
+
+
+def _journal_text(standing: Standing) -> str:
+    """What the journal has to say: half applied, ahead by, edited since."""
+    told = []
+    if standing.half is not None:
+        done = "half applied" if standing.half.kind == "upgrade" else "half undone"
+        statements = count(standing.half.position, "statement")
+        told.append(f"{standing.half.revision} {done}, {statements} in")
+    if standing.ahead:
+        told.append(f"ahead by {standing.ahead}")
+    if standing.edited:
+        told.append(f"edited after applied: {', '.join(standing.edited)}")
+    return "; ".join(told) or "-"
 
 
 def lock_text(lock: LockRow | None) -> str:

@@ -134,6 +134,8 @@ def roll_out(
 def _settled(standing: Standing, chain: Chain, plan: Plan) -> Result | None:
     """The result of a tenant that needs no work, or cannot have any; None for all others."""
     name, at = standing.tenant.name, standing.revision
+    if standing.half is not None and standing.half.kind == "downgrade":
+        return None  # begun, and to be finished before anything else
     if standing.error is not None:
         return Result(name, _outcome_of(standing.error), at, at, 0.0, standing.error)
     if standing.state is State.AHEAD:
@@ -214,7 +216,7 @@ class _Rollout:
             self._halt(f"canary {unproven} is not proven")
         rest = list(jobs.values())
         start = random.randrange(len(rest)) if rest else 0
-        self._wave("rest" if canary else "only", rest[start:] + rest[:start])
+        self._wave("rest", rest[start:] + rest[:start])
 
     def _unproven(self) -> str | None:
         """A canary that did not end well, of those that have ended."""
@@ -222,7 +224,7 @@ class _Rollout:
         return next((result.tenant for result in ended if not result.outcome.good), None)
 
     def _wave(self, name: str, jobs: Sequence[_Job]) -> None:
-        if jobs and not self.halted:
+        if jobs and self.plan.canary and not self.halted:
             self.emit(WaveStarted(name, tuple(job.name for job in jobs)))
         self.waiting.extend(jobs)
         while self.waiting or self.held or self.running:

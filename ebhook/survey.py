@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from pymysql.err import MySQLError
 
@@ -46,8 +47,22 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
+class Half:
+    """A revision that is half applied (or half undone): `position` statements of it are in."""
+
+    kind: str
+    revision: str
+    parents: tuple[str, ...]
+    position: int
+
+
+@dataclass(frozen=True)
 class Standing:
-    """One tenant as it was read. `behind` counts revisions; None when that cannot be known."""
+    """One tenant as it was read. `behind` counts revisions; None when that cannot be known.
+
+    `ahead` counts the revisions that only a newer bundle knows; `half` is the revision that a crash
+    or a failure left half done; `edited` are those whose files changed after they were applied.
+    """
 
     tenant: Tenant
     state: State
@@ -55,6 +70,9 @@ class Standing:
     behind: int | None = None
     lock: LockRow | None = None
     error: EbhookError | None = None
+    ahead: int = 0
+    half: Half | None = None
+    edited: tuple[str, ...] = ()
 
     @property
     def revision(self) -> str | None:
@@ -68,15 +86,26 @@ class _Read:
     revisions: tuple[str, ...] = ()
     lock: LockRow | None = None
     error: EbhookError | None = None
+    half: Half | None = None
+    applied: Mapping[str, _Applied] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Applied:
+    """What the journal keeps of a revision that was applied."""
+
+    parents: tuple[str, ...]
+    checksum: str | None
 
 
 def survey(
-    tenants: Sequence[Tenant], chain: Chain, settings: Settings, *, locks: bool = False
+    tenants: Sequence[Tenant], chain: Chain, settings: Settings, *, deep: bool = False
 ) -> list[Standing]:
     """Where `tenants` stand, in their order. Never raises for a tenant: its `error` says why.
 
     Args:
-        locks: also read who holds what (`status`, `lock list`); a boot at head need not know.
+        deep: also read who holds what, and which files were edited after they were applied
+            (`status`, `lock list`); a boot at head need not know.
     """
     groups: dict[tuple[object, ...], list[Tenant]] = {}
     for tenant in tenants:
@@ -85,18 +114,30 @@ def survey(
         groups.setdefault((url.host, url.port, url.user, url.password, options), []).append(tenant)
     read: dict[str, _Read] = {}
     if len(groups) == 1:
-        read.update(_read_server(list(tenants), settings, locks))
+        read.update(_read_server(list(tenants), chain, settings, deep))
     elif groups:
         with ThreadPoolExecutor(max_workers=min(THREADS, len(groups))) as pool:
-            for part in pool.map(lambda g: dict(_read_server(g, settings, locks)), groups.values()):
+            for part in pool.map(
+                lambda group: dict(_read_server(group, chain, settings, deep)), groups.values()
+            ):
                 read.update(part)
     return [_judge(tenant, read[tenant.name], chain) for tenant in tenants]
 
 
-def unknown_revision(tenant: Tenant, at: tuple[str, ...]) -> RevisionUnknown:
-    """The error for a database that stands at a revision that this bundle does not have."""
+def unknown_revision(
+    tenant: Tenant, at: tuple[str, ...], known: frozenset[str] | None = None
+) -> RevisionUnknown:
+    """The error for a database that stands at a revision that this bundle does not have.
+
+    Args:
+        known: where its journal's lineage leads back to, when it leads to this chain at all.
+    """
+    lineage = "no journal tells what it builds on"
+    if known is not None:
+        lineage = f"it builds on {', '.join(sorted(known)) or 'base'}, not on this bundle's head"
     return RevisionUnknown(
-        f"{tenant.name}: stands at {', '.join(at)}, which this bundle's chain does not know.",
+        f"{tenant.name}: stands at {', '.join(at)}, which this bundle's chain does not know; "
+        f"{lineage}.",
         "It was not changed.",
         "Deploy the bundle that has it, or merge its branch; see: ebhook history",
     )
@@ -107,15 +148,51 @@ def _judge(tenant: Tenant, read: _Read, chain: Chain) -> Standing:
         return Standing(tenant, State.UNREACHABLE, error=read.error)
     at = read.revisions
     if not chain.knows(at):
-        error = unknown_revision(tenant, at)
+        known, ahead = _back_to_known(at, read.applied, chain)
+        if known is not None and chain.head in known:
+            return Standing(tenant, State.AHEAD, at, 0, read.lock, ahead=ahead, half=read.half)
+        error = unknown_revision(tenant, at, known)
         return Standing(tenant, State.UNKNOWN_REVISION, at, lock=read.lock, error=error)
-    behind = len(chain.missing(at, chain.head))
+    half = read.half
+    if half is not None and (half.revision in chain.lineage(at)) == (half.kind == "upgrade"):
+        half = None  # the version has moved past it: somebody did the rest by other means
+    # A half undone revision is not there any more.
+    stands = half.parents if half is not None and half.kind == "downgrade" else at
+    behind = len(chain.missing(stands, chain.head))
     state = State.AT_HEAD if behind == 0 else State.BEHIND if at else State.EMPTY
-    return Standing(tenant, state, at, behind, read.lock)
+    edited = tuple(
+        id
+        for id in chain.revisions
+        if id in read.applied
+        and id in chain.lineage(at)
+        and read.applied[id].checksum not in (None, chain.revisions[id].checksum)
+    )
+    return Standing(tenant, state, at, behind, read.lock, half=half, edited=edited)
+
+
+def _back_to_known(
+    at: tuple[str, ...], applied: Mapping[str, _Applied], chain: Chain
+) -> tuple[frozenset[str] | None, int]:
+    """The revisions that this chain knows, going back from `at` by the journal's lineage, and how
+    many it does not know on the way; None when the lineage breaks off."""
+    known: set[str] = set()
+    unknown: set[str] = set()
+    todo = list(at)
+    while todo:
+        id = todo.pop()
+        if id in chain.revisions:
+            known.add(id)
+        elif id in applied:
+            if id not in unknown:
+                unknown.add(id)
+                todo.extend(applied[id].parents)
+        else:
+            return None, 0
+    return frozenset(known), len(unknown)
 
 
 def _read_server(
-    tenants: list[Tenant], settings: Settings, locks: bool
+    tenants: list[Tenant], chain: Chain, settings: Settings, deep: bool
 ) -> Iterator[tuple[str, _Read]]:
     """All tenants of one server and login, by one connection."""
     url = tenants[0].url
@@ -130,59 +207,125 @@ def _read_server(
         for tenant in tenants:
             yield tenant.name, _Read(error=error)
         return
+    reader = _Reader(connection, chain, settings, deep)
     try:
         for start in range(0, len(tenants), BATCH):
-            yield from _read_batch(connection, tenants[start : start + BATCH], settings, locks)
+            yield from reader.read(tenants[start : start + BATCH])
     finally:
         connection.close()
 
 
-def _read_batch(
-    connection: Connection, tenants: list[Tenant], settings: Settings, locks: bool
-) -> Iterator[tuple[str, _Read]]:
-    try:
-        yield from _read_together(connection, tenants, settings, locks)
-    except MySQLError as error:
-        if len(tenants) == 1 or errno(error) in LOST:
+@dataclass
+class _Reader:
+    """Reads tenants through one connection, as many at a time as the server lets it."""
+
+    connection: Connection
+    chain: Chain
+    settings: Settings
+    deep: bool
+
+    def read(self, tenants: list[Tenant]) -> Iterator[tuple[str, _Read]]:
+        try:
+            yield from self._together(tenants)
+        except MySQLError as error:
+            if len(tenants) == 1 or errno(error) in LOST:
+                for tenant in tenants:
+                    yield tenant.name, _Read(error=explain(error, tenant.url, tenant.database))
+                return
+            # One tenant spoils the query of all (a privilege, a broken table): ask one by one.
             for tenant in tenants:
-                yield tenant.name, _Read(error=explain(error, tenant.url, tenant.database))
-            return
-        # One tenant spoils the query of all (a privilege, a broken table): ask one by one.
+                yield from self.read([tenant])
+
+    def _together(self, tenants: list[Tenant]) -> list[tuple[str, _Read]]:
+        connection, settings = self.connection, self.settings
+        # A table that somebody has locked must not stop the reading of all: the default is a year.
+        run(connection, "SET SESSION lock_wait_timeout = %s", settings.ddl.lock_wait_timeout)
+        present = _schemas(connection, tenants)
+        schemas = [present[tenant.name] for tenant in tenants if tenant.name in present]
+        tables = _tables(connection, schemas, [settings.version_table, settings.journal.table])
+        versions = self._versions(tables)
+        halves = self._halves(tables)
+        applied = self._applied(
+            [
+                schema
+                for schema in schemas
+                if (schema, settings.journal.table) in tables
+                and (self.deep or not self.chain.knows(versions.get(schema, ())))
+            ]
+        )
+        locks = _locks(connection, schemas, settings) if self.deep else {}
+        connection.rollback()
+        result = []
         for tenant in tenants:
-            yield from _read_batch(connection, [tenant], settings, locks)
+            schema = present.get(tenant.name)
+            if schema is None:
+                result.append((tenant.name, _Read(error=_why_absent(connection, tenant))))
+                continue
+            at = tuple(sorted(versions.get(schema, ())))
+            read = _Read(
+                at,
+                locks.get(schema),
+                half=halves.get(schema),
+                applied=applied.get(schema, {}),
+            )
+            result.append((tenant.name, read))
+        return result
+
+    def _versions(self, tables: set[tuple[str, str]]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for schema, version in _union(
+            self.connection,
+            "SELECT {number}, CONVERT(version_num USING utf8mb4) COLLATE utf8mb4_bin FROM {table}",
+            [(schema, table) for schema, table in tables if table == self.settings.version_table],
+        ):
+            found.setdefault(schema, []).append(str(version))
+        return found
+
+    def _halves(self, tables: set[tuple[str, str]]) -> dict[str, Half]:
+        return {
+            schema: Half(kind, revision, tuple(parents.split(",")) if parents else (), position)
+            for schema, kind, revision, parents, position in _union(
+                self.connection,
+                "SELECT {number}, kind, revision, down_revision, position FROM {table} "
+                "WHERE finished_at IS NULL",
+                [
+                    (schema, table)
+                    for schema, table in tables
+                    if table == self.settings.journal.table
+                ],
+            )
+        }
+
+    def _applied(self, schemas: list[str]) -> dict[str, dict[str, _Applied]]:
+        found: dict[str, dict[str, _Applied]] = {}
+        for schema, _, revision, parents, checksum in sorted(
+            _union(
+                self.connection,
+                "SELECT {number}, id, revision, down_revision, checksum FROM {table} "
+                "WHERE kind = 'upgrade' AND finished_at IS NOT NULL",
+                [(schema, self.settings.journal.table) for schema in schemas],
+            )
+        ):
+            ids = tuple(parents.split(",")) if parents else ()
+            found.setdefault(schema, {})[revision] = _Applied(ids, checksum)
+        return found
 
 
-def _read_together(
-    connection: Connection, tenants: list[Tenant], settings: Settings, locks: bool
-) -> list[tuple[str, _Read]]:
-    # A table that somebody has locked must not stop the reading of all: the default is a year.
-    run(connection, "SET SESSION lock_wait_timeout = %s", settings.ddl.lock_wait_timeout)
-    present = _schemas(connection, tenants)
-    wanted = [settings.version_table] + ([settings.lock.table] if locks else [])
-    here = [tenant for tenant in tenants if tenant.name in present]
-    columns = _columns(connection, [present[tenant.name] for tenant in here], wanted)
-    revisions: dict[int, list[str]] = {}
+def _union(
+    connection: Connection, template: str, tables: Iterable[tuple[str, str]]
+) -> list[tuple[Any, ...]]:
+    """One query over many (schema, table): the schema, then what `template` selects."""
+    places = list(tables)
+    if not places:
+        return []
     parts = [
-        f"SELECT {number}, CONVERT(version_num USING utf8mb4) COLLATE utf8mb4_bin "
-        f"FROM {quoted(present[tenant.name])}.{quoted(settings.version_table)}"
-        for number, tenant in enumerate(here)
-        if (present[tenant.name], settings.version_table) in columns
+        "(" + template.format(number=n, table=f"{quoted(schema)}.{quoted(table)}") + ")"
+        for n, (schema, table) in enumerate(places)
     ]
-    if parts:
-        for number, revision in rows(connection, " UNION ALL ".join(parts)):
-            revisions.setdefault(int(number), []).append(str(revision))
-    held = _locks(connection, [present[t.name] for t in here], columns, settings) if locks else {}
-    connection.rollback()
-    result = []
-    numbers = {tenant.name: number for number, tenant in enumerate(here)}
-    for tenant in tenants:
-        if tenant.name in numbers:
-            number = numbers[tenant.name]
-            at = tuple(sorted(revisions.get(number, [])))
-            result.append((tenant.name, _Read(at, held.get(number))))
-        else:
-            result.append((tenant.name, _Read(error=_why_absent(connection, tenant))))
-    return result
+    return [
+        (places[int(number)][0], *values)
+        for number, *values in rows(connection, " UNION ALL ".join(parts))
+    ]
 
 
 def _schemas(connection: Connection, tenants: Iterable[Tenant]) -> Mapping[str, str]:
@@ -200,57 +343,62 @@ def _schemas(connection: Connection, tenants: Iterable[Tenant]) -> Mapping[str, 
     return present
 
 
-def _columns(
-    connection: Connection, schemas: list[str], tables: list[str]
-) -> Mapping[tuple[str, str], set[str]]:
-    """(schema, table) → its columns, for the tables that exist.
+def _tables(connection: Connection, schemas: list[str], tables: list[str]) -> set[tuple[str, str]]:
+    """The (schema, table) that exist.
 
     One look-up per table: MariaDB opens every table of a server to answer a query that has lists.
     """
-    columns: dict[tuple[str, str], set[str]] = {}
-    wanted = [(schema, table) for schema in schemas for table in tables]
-    if not wanted:
-        return columns
     one = (
-        "SELECT table_schema, table_name, LOWER(column_name) FROM information_schema.columns "
+        "SELECT table_schema, table_name FROM information_schema.tables "
         "WHERE table_schema = %s AND table_name = %s"
     )
-    values = [value for pair in wanted for value in pair]
-    for schema, table, column in rows(connection, " UNION ALL ".join([one] * len(wanted)), *values):
-        columns.setdefault((str(schema), str(table)), set()).add(str(column))
-    return columns
+    return {
+        (str(schema), str(table)) for schema, table in _look_up(connection, one, schemas, tables)
+    }
 
 
-def _locks(
-    connection: Connection,
-    schemas: list[str],
-    columns: Mapping[tuple[str, str], set[str]],
-    settings: Settings,
-) -> dict[int, LockRow]:
-    """The locks by the schema's number in the list: rows, and named locks whose row is gone."""
+def _look_up(
+    connection: Connection, one: str, schemas: list[str], tables: list[str]
+) -> list[tuple[Any, ...]]:
+    values = [value for schema in schemas for table in tables for value in (schema, table)]
+    if not values:
+        return []
+    return rows(connection, " UNION ALL ".join([one] * (len(values) // 2)), *values)
+
+
+def _locks(connection: Connection, schemas: list[str], settings: Settings) -> dict[str, LockRow]:
+    """The locks by schema: rows, and named locks whose row is gone."""
     table = settings.lock.table
-    owners: dict[int, int] = {}
+    columns: dict[str, set[str]] = {}
+    for schema, column in _look_up(
+        connection,
+        "SELECT table_schema, LOWER(column_name) FROM information_schema.columns "
+        "WHERE table_schema = %s AND table_name = %s",
+        schemas,
+        [table],
+    ):
+        columns.setdefault(str(schema), set()).add(str(column))
+    owners: dict[str, int] = {}
     if schemas and settings.lock.named:
         folds = bool(rows(connection, "SELECT @@lower_case_table_names")[0][0])
         names = [lock_name(schema, table, folds=folds) for schema in schemas]
         sql = "SELECT " + ", ".join(["IS_USED_LOCK(%s)"] * len(names))
-        for number, owner in enumerate(rows(connection, sql, *names)[0]):
+        for schema, owner in zip(schemas, rows(connection, sql, *names)[0], strict=True):
             if owner is not None:
-                owners[number] = int(owner)
+                owners[schema] = int(owner)
+    places = list(columns)
     parts = [
-        "("
-        + select_row(f"{quoted(schema)}.{quoted(table)}", columns[schema, table], f"{number}, ")
-        + ")"
-        for number, schema in enumerate(schemas)
-        if (schema, table) in columns
+        "(" + select_row(f"{quoted(schema)}.{quoted(table)}", columns[schema], f"{number}, ") + ")"
+        for number, schema in enumerate(places)
     ]
-    found: dict[int, LockRow] = {}
+    found: dict[str, LockRow] = {}
     if parts:
         for number, *values in rows(connection, " UNION ALL ".join(parts)):
-            found[int(number)] = row_from(tuple(values), owners.get(int(number)))
-    for number, owner in owners.items():
-        if number not in found:
-            found[number] = LockRow(None, None, None, True, None, owner, has_row=False)
+            schema = places[int(number)]
+            found[schema] = row_from(tuple(values), owners.get(schema))
+    for schema, owner in owners.items():
+        if schema not in found:
+            found[schema] = LockRow(None, None, None, True, None, owner, has_row=False)
     return found
 
 

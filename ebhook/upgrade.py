@@ -117,7 +117,7 @@ class _Session:
         """Finishes what an earlier run left half done, then goes to the target. True: cut short."""
         half = self.journal.unfinished()
         if half is not None and self.is_over(half, at):
-            self.journal.finish(half.id, note="finished by other means")
+            self.journal.write(half.id, {"note": "finished by other means"}, finished=True)
             self.connection.commit()
             half = None
         if half is not None and half.kind == "downgrade":

@@ -25,7 +25,7 @@ def heads(options: Options) -> Exit:
 
 
 def history(options: Options) -> Exit:
-    """All revisions, the newest first."""
+    """All revisions of the chain, the newest first."""
     settings = load_settings(options)
     chain = read_chain(settings.folder, env_py=settings.env_py)
     newest_first = list(chain.revisions.values())[::-1]

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from pymysql.err import MySQLError
 
+from ebhook.beanstalk import identify
 from ebhook.commands.gather import Options, gather, load_settings, reporter
 from ebhook.database import Tenant, connect, explain
 from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
+from ebhook.journal import Journal
 from ebhook.lock import LockRow, TenantLock
 from ebhook.report import lock_document, lock_text, print_json, table
 from ebhook.settings import Settings
@@ -22,7 +24,7 @@ def lock_list(options: Options, *, names: Sequence[str]) -> Exit:
     settings = load_settings(options)
     with reporter(options) as report:
         chain, tenants = gather(settings, report, names)
-        standings = survey(tenants, chain, settings, locks=True)
+        standings = survey(tenants, chain, settings, deep=True)
     held = [standing for standing in standings if standing.lock is not None]
     broken = [standing.error for standing in standings if standing.error is not None]
     if options.json:
@@ -108,7 +110,12 @@ def _clear(tenant: Tenant, settings: Settings, *, kill: bool, frozen: bool) -> C
             )
         if row.alive and kill:
             lock.kill(row, until=time.monotonic() + settings.connect_timeout)
-        return Cleared(tenant.name, row, lock.clear(row))
+        cleared = lock.clear(row)
+        if cleared:
+            journal = Journal(connection, tenant.name, tenant.database, settings.journal.table)
+            holder = identify("lock clear", settings.holder)
+            journal.note("lock_cleared", holder, f"the lock of {row} (id {row.token or '-'})")
+        return Cleared(tenant.name, row, cleared)
     except LockHeld as error:
         return Cleared(tenant.name, row, False, error)
     except MySQLError as error:

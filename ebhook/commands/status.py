@@ -15,7 +15,7 @@ def status(options: Options, *, names: Sequence[str]) -> Exit:
     settings = load_settings(options)
     with reporter(options) as report:
         chain, tenants = gather(settings, report, names)
-        standings = survey(tenants, chain, settings, locks=True)
+        standings = survey(tenants, chain, settings, deep=True)
     if options.json:
         print_json(status_document(chain.head, standings))
     else:

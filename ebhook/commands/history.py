@@ -1,0 +1,90 @@
+"""``history TENANT``: what was applied there, when, by whom and how long it took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from pymysql.err import MySQLError
+
+from ebhook.commands.gather import Options, gather, load_settings, reporter
+from ebhook.database import Tenant, connect_patiently, explain
+from ebhook.errors import EbhookError, Exit, worst
+from ebhook.journal import Entry, Journal
+from ebhook.report import print_json, table
+from ebhook.settings import Settings
+
+
+def history(options: Options, *, names: Sequence[str]) -> Exit:
+    """The journals of the named tenants (all, when none is named), the oldest line first."""
+    settings = load_settings(options)
+    lines: list[tuple[str, Entry]] = []
+    errors: list[EbhookError] = []
+    with reporter(options) as report:
+        chain, tenants = gather(settings, report, names)
+        for tenant in tenants:
+            try:
+                lines.extend((tenant.name, entry) for entry in _entries(tenant, settings))
+            except EbhookError as error:
+                errors.append(error)
+        for problem in errors:
+            report.say(str(problem))
+    if options.json:
+        print_json({"head": chain.head, "history": [_document(*line) for line in lines]})
+    elif lines:
+        headings = ("tenant", "when (UTC)", "what", "revision", "seconds", "by", "bundle", "note")
+        print(report.hide(table(headings, [_line(*line) for line in lines])))
+    else:
+        print("No journal has a line yet.")
+    return worst([problem.exit_code for problem in errors])
+
+
+def _entries(tenant: Tenant, settings: Settings) -> list[Entry]:
+    connection = connect_patiently(
+        tenant.url,
+        database=tenant.database,
+        timeout=settings.connect_timeout,
+        deadline=time.monotonic() + settings.connect_timeout,
+    )
+    try:
+        journal = Journal(connection, tenant.name, tenant.database, settings.journal.table)
+        return journal.entries()
+    except MySQLError as error:
+        raise explain(error, tenant.url, tenant.database) from None
+    finally:
+        connection.close()
+
+
+def _document(tenant: str, entry: Entry) -> dict[str, object]:
+    return {
+        "tenant": tenant,
+        "kind": entry.kind,
+        "revision": entry.revision,
+        "down_revision": entry.down_revision,
+        "started_at": entry.started_at.isoformat() if entry.started_at else None,
+        "finished_at": entry.finished_at.isoformat() if entry.finished_at else None,
+        "seconds": entry.seconds,
+        "statements": entry.position,
+        "holder": entry.holder,
+        "environment": entry.environment,
+        "version_label": entry.version_label,
+        "command": entry.command,
+        "note": entry.note,
+    }
+
+
+def _line(tenant: str, entry: Entry) -> tuple[str, ...]:
+    at = entry.finished_at or entry.started_at
+    what = entry.kind.replace("_", " ")
+    if entry.finished_at is None:
+        what += f" (half done, {entry.position} in)"
+    return (
+        tenant,
+        f"{at:%Y-%m-%d %H:%M:%S}" if at else "-",
+        what,
+        entry.revision or "-",
+        "-" if entry.seconds is None else f"{entry.seconds:.2f}",
+        entry.holder or "-",
+        entry.version_label or "-",
+        entry.note or "-",
+    )

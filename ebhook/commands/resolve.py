@@ -1,0 +1,109 @@
+"""``resolve``: the operator's word on a statement of which nobody else can tell if it happened."""
+
+from __future__ import annotations
+
+import difflib
+import time
+
+from pymysql.err import MySQLError
+
+from ebhook.beanstalk import identify
+from ebhook.commands.gather import Options, gather, load_settings, reporter
+from ebhook.database import Tenant, connect_patiently, explain
+from ebhook.errors import Exit, UsageFailed
+from ebhook.journal import Entry, Journal, Verdict
+from ebhook.lock import TenantLock
+from ebhook.report import print_json
+from ebhook.settings import Settings
+
+
+def resolve(options: Options, *, tenant: str, applied: bool | None) -> Exit:
+    """Shows the statement in doubt with its objects then and now; with `applied`, settles it."""
+    settings = load_settings(options)
+    with reporter(options) as report:
+        _, (found,) = gather(settings, report, [tenant])
+        entry, shown, settled = _settle(found, settings, applied)
+        document = {
+            "tenant": tenant,
+            "revision": entry.revision,
+            "statement": entry.position + 1,
+            "sql": entry.pending.sql if entry.pending else None,
+            "resolved": None if not settled else "applied" if applied else "not_applied",
+        }
+        report.log({"event": "Resolved", **document})
+    if options.json:
+        print_json(document)
+        return Exit.OK if settled else Exit.PERSON
+    print(report.hide(shown))
+    if not settled:
+        print(f"\nSay which: ebhook resolve {tenant} --applied | --not-applied")
+        return Exit.PERSON
+    print(
+        f"\n{tenant}: statement {entry.position + 1} of {entry.revision} counts as "
+        f"{'applied' if applied else 'not applied'} now. Go on with: ebhook upgrade {tenant}"
+    )
+    return Exit.OK
+
+
+def _settle(tenant: Tenant, settings: Settings, applied: bool | None) -> tuple[Entry, str, bool]:
+    connection = connect_patiently(
+        tenant.url,
+        database=tenant.database,
+        timeout=settings.connect_timeout,
+        deadline=time.monotonic() + settings.connect_timeout,
+    )
+    holder = identify("resolve", settings.holder)
+    journal = Journal(connection, tenant.name, tenant.database, settings.journal.table)
+    lock = TenantLock(connection, tenant.name, settings.lock.table, named=settings.lock.named)
+    try:
+        with lock.held(holder, wait=0, emit=lambda event: None, done=lambda: False):
+            entry = journal.unfinished()
+            if entry is None or entry.pending is None:
+                raise UsageFailed(
+                    f"{tenant.name}: nothing is in doubt.",
+                    next=f"See where it stands: ebhook status {tenant.name}",
+                )
+            verdict = journal.verdict(entry.pending)
+            shown = _shown(tenant, entry, journal, verdict)
+            if verdict is not Verdict.UNKNOWN and not entry.note:
+                raise UsageFailed(
+                    f"{tenant.name}: nothing is in doubt: statement {entry.position + 1} of "
+                    f"{entry.revision} {verdict.value}.",
+                    next=f"Go on with: ebhook upgrade {tenant.name}",
+                )
+            if applied is not None:
+                journal.resolve(entry, holder, applied=applied)
+            return entry, shown, applied is not None
+    except MySQLError as error:
+        raise explain(error, tenant.url, tenant.database) from None
+    finally:
+        connection.close()
+
+
+def _shown(tenant: Tenant, entry: Entry, journal: Journal, verdict: Verdict) -> str:
+    """The statement, and how its objects looked before it and look now."""
+    pending = entry.pending
+    assert pending is not None
+    parts = [
+        f"{tenant.name}: the {entry.kind} of revision {entry.revision} stopped at statement "
+        f"{entry.position + 1}:",
+        "    " + pending.sql.strip().replace("\n", "\n    "),
+        f"Whether it happened: {verdict.value}."
+        + (f" The server said: {entry.note}." if entry.note else ""),
+    ]
+    objects = pending.objects or ()
+    for one, then, now in zip(objects, pending.before, journal.look(objects), strict=False):
+        name = f"{one.kind.lower()} {one.name}"
+        if then == now:
+            parts.append(f"{name}, then and now:\n{now or '(is not there)'}")
+            continue
+        difference = difflib.unified_diff(
+            (then or "(was not there)").splitlines(),
+            (now or "(is not there)").splitlines(),
+            "then",
+            "now",
+            lineterm="",
+            n=99,
+        )
+        parts.append(f"{name}:\n" + "\n".join(difference))
+    return "\n\n".join(parts)
