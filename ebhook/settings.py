@@ -78,6 +78,12 @@ class Ddl(Struct, frozen=True, forbid_unknown_fields=True):
     wait_timeout: Annotated[int, Meta(ge=30, le=_YEAR)] = 120
 
 
+class Chain(Struct, frozen=True, forbid_unknown_fields=True):
+    """`ticket`: a regular expression that begins each revision's message."""
+
+    ticket: Name = r"[A-Z]+-\d+"
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is in force. `root` is the folder that relative paths start from."""
 
@@ -87,11 +93,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     version_table: TableName = "alembic_version"
     holder: Name | None = None
     connect_timeout: Positive = 10.0
+    scratch_url: Secret | None = None
     tenants: Tenants = Tenants()
     lock: Lock = Lock()
     journal: Journal = Journal()
     rollout: Rollout = Rollout()
     ddl: Ddl = Ddl()
+    chain: Chain = Chain()
 
     root: Path = Path()
     file: Path | None = None
@@ -109,6 +117,7 @@ _SECTIONS: dict[str, type[Struct]] = {
     "journal": Journal,
     "rollout": Rollout,
     "ddl": Ddl,
+    "chain": Chain,
 }
 _OWN = ("root", "file", "origins")
 
