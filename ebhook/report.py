@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
@@ -44,9 +45,10 @@ def line_of(event: Event) -> str | None:
         case SurveyDone(tenants, behind, seconds):
             return f"surveyed {count(tenants, 'tenant')} in {seconds:.2f} s: {behind} not at head"
         case WaveStarted(name, tenants):
-            return f"{name} wave: {', '.join(tenants) if len(tenants) < 6 else len(tenants)}"
+            few = len(tenants) < 6
+            return f"{name} wave: {', '.join(tenants) if few else count(len(tenants), 'tenant')}"
         case LockWaiting(tenant, holder, since, left):
-            held = f" since {since:%H:%M:%S}" if since else ""
+            held = f" since {since:%H:%M:%S} UTC" if since else ""
             return f"{tenant}: waiting for {holder}, who has the lock{held}; {left:.0f} s left"
         case LockTakenOver(tenant, holder, since):
             held = f" (taken {since:%Y-%m-%d %H:%M:%S} UTC)" if since else ""
@@ -67,7 +69,7 @@ def line_of(event: Event) -> str | None:
                 return f"{tenant}: {WORDS[outcome]}: {error}"
             if outcome is Outcome.SKIPPED or (outcome is Outcome.AT_HEAD and seconds == 0):
                 return None  # a dry run; or the survey has said it already
-            return f"{tenant}: {WORDS[outcome]}, {before or 'base'} → {after}, {seconds:.1f} s"
+            return f"{tenant}: {WORDS[outcome]}, {before or 'base'} → {after or 'base'}, {seconds:.1f} s"
         case Stopping(why):
             return f"nothing new is started: {why}"
         case UpgradeStarted() | LockTaken() | RevisionDone():
@@ -108,6 +110,10 @@ class Reporter:
         if self._live is not None:
             self._live.close()
         if isinstance(error, EbhookError):
+            # An env.py that fails may well say with which URL.
+            error.what, error.state, error.next = map(
+                self.hide, (error.what, error.state, error.next)
+            )
             self.log({"event": "Error", **error_document(error)})
         if self._log is not None:
             self._log.close()
@@ -116,12 +122,22 @@ class Reporter:
         """From now on the passwords of `tenants` are taken out of every text."""
         for tenant in tenants:
             if tenant.url.password is not None and len(tenant.url.password.reveal()) > 3:
-                self._secrets.add(tenant.url.password.reveal())
+                self._secrets.update(_spellings(tenant.url.password.reveal()))
 
     def hide(self, text: str) -> str:
-        for secret in self._secrets:
+        for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
+
+    def hidden(self, document: Any) -> Any:
+        """`document` with the known passwords taken out of all its texts."""
+        if isinstance(document, str):
+            return self.hide(document)
+        if isinstance(document, Mapping):
+            return {key: self.hidden(value) for key, value in document.items()}
+        if isinstance(document, (list, tuple)):
+            return [self.hidden(value) for value in document]
+        return document
 
     def emit(self, event: Event) -> None:
         self.log({"event": type(event).__name__, **msgspec.to_builtins(event)})
@@ -151,8 +167,8 @@ class Reporter:
             return
         try:
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
-            text = msgspec.json.encode({"time": now, **document}).decode()
-            self._log.write(self.hide(text) + "\n")
+            text = msgspec.json.encode({"time": now, **self.hidden(document)}).decode()
+            self._log.write(text + "\n")
             self._log.flush()
         except OSError:
             self._log = None
@@ -265,7 +281,10 @@ def rollout_text(head: str | None, results: Sequence[Result], seconds: float) ->
         ]
         parts.append(table(("tenant", "outcome", "before", "after", "seconds"), lines))
     problems = [result.error for result in results if result.error is not None]
-    parts.extend(f"{error.what}\n  {error.state}\n  {error.next}" for error in problems)
+    parts.extend(
+        "\n  ".join(part for part in (error.what, error.state, error.next) if part)
+        for error in problems
+    )
     sums: dict[str, int] = {}
     for result in results:
         sums[WORDS[result.outcome]] = sums.get(WORDS[result.outcome], 0) + 1
@@ -316,13 +335,26 @@ def lock_text(lock: LockRow | None) -> str:
     """``i-0abc:412 (v512) since 10:31:07`` and whether its holder still lives."""
     if lock is None:
         return "-"
-    since = f" since {lock.since:%Y-%m-%d %H:%M:%S}" if lock.since is not None else ""
+    since = f" since {lock.since:%Y-%m-%d %H:%M:%S} UTC" if lock.since is not None else ""
     state = ", frozen" if lock.frozen else "" if lock.alive else ", its session is gone"
     return f"{lock}{since}{state}"
 
 
 def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _spellings(password: str) -> Iterator[str]:
+    """A password as texts may have it: plain, quoted by Python, in a URL, in an ini file's URL."""
+    for text in (
+        password,
+        repr(password)[1:-1],
+        quote(password, safe=""),
+        quote(password, safe=" +"),  # SQLAlchemy's own way
+        quote_plus(password),
+    ):
+        yield text
+        yield text.replace("%", "%%")
 
 
 def _short(statement: str) -> str:

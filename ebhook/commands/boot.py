@@ -44,7 +44,7 @@ def bring(
         document = rollout_document(chain.head, code, results)
         report.log({"event": "Report", **document})
     if options.json:
-        print_json(document)
+        print_json(report.hidden(document))
         return code
     for result in results:
         if result.statements:

@@ -48,7 +48,7 @@ def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exi
         document = rollout_document(chain.head, code, results)
         report.log({"event": "Report", **document})
     if options.json:
-        print_json(document)
+        print_json(report.hidden(document))
     else:
         print(report.hide(rollout_text(chain.head, results, time.monotonic() - began)))
     return code

@@ -1,0 +1,507 @@
+"""Events and outcomes for people and programs: every event has its line, documents keep their keys."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+from urllib.parse import quote
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ebhook.database import Tenant
+from ebhook.errors import ChainBroken, Exit, LockHeld, MigrationFailed, RevisionUnknown
+from ebhook.events import (
+    AlgorithmFallback,
+    Event,
+    LockTaken,
+    LockTakenOver,
+    LockWaiting,
+    Outcome,
+    Printed,
+    PutBack,
+    RevisionDone,
+    RevisionStarted,
+    StatementRetried,
+    Stopping,
+    SurveyDone,
+    TenantDone,
+    UpgradeStarted,
+    WaveStarted,
+)
+from ebhook.lock import LockRow
+from ebhook.report import (
+    WORDS,
+    Reporter,
+    error_document,
+    line_of,
+    lock_document,
+    lock_text,
+    rollout_document,
+    rollout_text,
+    status_document,
+    status_text,
+    table,
+)
+from ebhook.rollout import Result
+from ebhook.survey import Standing, State
+from ebhook.url import parse_url
+
+NOON = datetime(2026, 3, 1, 12, 0, 7, 250_000, tzinfo=UTC)
+SQL = "ALTER TABLE visits ADD COLUMN notes TEXT"
+
+# One of every event, with the line that a person reads; None: only programs want it.
+EVENTS: list[tuple[Event, str | None]] = [
+    (SurveyDone(80, 3, 0.084), "surveyed 80 tenants in 0.08 s: 3 not at head"),
+    (SurveyDone(1, 0, 0.5), "surveyed 1 tenant in 0.50 s: 0 not at head"),
+    (WaveStarted("canary", ("acme",)), "canary wave: acme"),
+    (WaveStarted("rest", tuple("abcdefg")), "rest wave: 7 tenants"),
+    (UpgradeStarted("acme"), None),
+    (
+        LockWaiting("acme", "i-0abc:412 (v512)", NOON, 299.6),
+        "acme: waiting for i-0abc:412 (v512), who has the lock since 12:00:07 UTC; 300 s left",
+    ),
+    (
+        LockWaiting("acme", "somebody", None, 5),
+        "acme: waiting for somebody, who has the lock; 5 s left",
+    ),
+    (
+        LockTakenOver("acme", "i-0abc:412", NOON),
+        "acme: took over the lock of i-0abc:412, whose session is gone "
+        "(taken 2026-03-01 12:00:07 UTC)",
+    ),
+    (LockTaken("acme", 77), None),
+    (
+        RevisionStarted("acme", "7f3a", "JMS-1 add notes", 2, 5),
+        "acme: 7f3a JMS-1 add notes (2 of 5)",
+    ),
+    (RevisionDone("acme", "7f3a", 0.2), None),
+    (
+        StatementRetried("acme", SQL, "Lock wait timeout exceeded (1205)", "connection 9 (app@h)"),
+        "acme: trying again, Lock wait timeout exceeded (1205); in the way: connection 9 (app@h): "
+        + SQL,
+    ),
+    (
+        StatementRetried("acme", "UPDATE x\n  SET " + "y" * 200, "Deadlock (1213)", None),
+        "acme: trying again, Deadlock (1213): UPDATE x SET " + "y" * 104 + "…",
+    ),
+    (
+        AlgorithmFallback("acme", SQL, "instant", "not supported (1845)"),
+        f"acme: not possible instant (not supported (1845)): {SQL}",
+    ),
+    (Printed("acme", "  hello"), "acme |   hello"),
+    (PutBack("acme", "acme: lock held by i-0abc."), "acme: lock held by i-0abc. Put back."),
+    (PutBack("acme", "The connection was lost."), "acme: The connection was lost. Put back."),
+    (TenantDone("acme", Outcome.AT_HEAD, "a5", "a5", 0.0, None), None),
+    (TenantDone("acme", Outcome.AT_HEAD, "a5", "a5", 1.0, None), "acme: at head, a5 → a5, 1.0 s"),
+    (
+        TenantDone("acme", Outcome.UPGRADED, None, "a5", 1.26, None),
+        "acme: upgraded, base → a5, 1.3 s",
+    ),
+    (
+        TenantDone("acme", Outcome.DOWNGRADED, "a5", None, 1.0, None),
+        "acme: downgraded, a5 → base, 1.0 s",
+    ),
+    (
+        TenantDone("acme", Outcome.FAILED, "a1", "a2", 1.0, "It failed. It stands at a2."),
+        "acme: failed: It failed. It stands at a2.",
+    ),
+    (Stopping("SIGTERM"), "nothing new is started: SIGTERM"),
+]
+
+
+def result(name: str, outcome: Outcome = Outcome.UPGRADED, **changes: object) -> Result:
+    return replace(Result(name, outcome, "a1", "a5", 1.23456), **changes)  # type: ignore[arg-type]
+
+
+def standing(name: str, state: State = State.AT_HEAD, **changes: object) -> Standing:
+    tenant = Tenant(name, parse_url(f"mysql://app:hunter2secret@h/{name}"))
+    return replace(Standing(tenant, state, ("a5",), 0), **changes)  # type: ignore[arg-type]
+
+
+ROW = LockRow(
+    holder="i-0abc",
+    pid=412,
+    since=NOON,
+    alive=True,
+    token="f" * 32,
+    connection_id=77,
+    environment="prod",
+    version_label="v512",
+    command="boot",
+)
+FREEZE = replace(ROW, holder="Eve", pid=None, token=None, version_label=None, alive=False)
+ROWLESS = LockRow(None, None, None, True, None, 77, has_row=False)
+
+
+# --- events ------------------------------------------------------------------------------------
+
+
+def test_every_event_is_tested() -> None:
+    """One of each type is among the samples."""
+    assert {type(event) for event, _ in EVENTS} == set(get_args(Event))
+
+
+@pytest.mark.parametrize(("event", "line"), EVENTS, ids=lambda x: type(x).__name__)
+def test_every_event_has_its_line(event: Event, line: str | None) -> None:
+    """What a person reads of it, on one line."""
+    assert line_of(event) == line
+    assert "\n" not in (line or "")
+
+
+@pytest.mark.parametrize("event", [event for event, _ in EVENTS], ids=lambda x: type(x).__name__)
+def test_every_event_is_logged(tmp_path: Path, event: Event) -> None:
+    """The log has all of them, one JSON document a line, with every field under its own name."""
+    log = tmp_path / "log"
+
+    with Reporter(io.StringIO(), live=False, log_file=log) as report:
+        report.emit(event)
+
+    document = json.loads(log.read_text("utf-8"))
+    assert document["event"] == type(event).__name__
+    assert datetime.fromisoformat(document.pop("time")).tzinfo is not None
+    assert document == {"event": type(event).__name__, **msgspec.to_builtins(event)} or isinstance(
+        event, WaveStarted
+    )
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_has_its_words(outcome: Outcome) -> None:
+    """For people without underscores; for programs as it is."""
+    assert WORDS[outcome] == outcome.value.replace("_", " ")
+
+
+def test_a_waiter_names_a_holder_once() -> None:
+    """The same holder is not named again at every look; another one is."""
+    stream = io.StringIO()
+    report = Reporter(stream, live=False)
+
+    for holder, left in (("one", 9.0), ("one", 7.0), ("two", 5.0), ("two", 3.0)):
+        report.emit(LockWaiting("acme", holder, None, left))
+    report.emit(LockWaiting("zenith", "two", None, 3.0))
+
+    assert stream.getvalue().splitlines() == [
+        "acme: waiting for one, who has the lock; 9 s left",
+        "acme: waiting for two, who has the lock; 5 s left",
+        "zenith: waiting for two, who has the lock; 3 s left",
+    ]
+
+
+def test_the_log_ends_with_the_error(tmp_path: Path) -> None:
+    """A run that fails as a whole says so in its log, too."""
+    log = tmp_path / "log"
+
+    with (
+        pytest.raises(ChainBroken),
+        Reporter(io.StringIO(), live=False, log_file=log),
+    ):
+        raise ChainBroken("Two heads.", "Nothing.", "Merge.")
+
+    document = json.loads(log.read_text("utf-8"))
+    del document["time"]
+    assert document == {
+        "event": "Error",
+        "error": "ChainBroken",
+        "what": "Two heads.",
+        "state": "Nothing.",
+        "next": "Merge.",
+        "exit_code": 65,
+    }
+
+
+def test_a_log_is_added_to(tmp_path: Path) -> None:
+    """The second run does not wipe out the first."""
+    log = tmp_path / "log"
+    for why in ("one", "two"):
+        with Reporter(io.StringIO(), live=False, log_file=log) as report:
+            report.emit(Stopping(why))
+
+    assert [json.loads(line)["why"] for line in log.read_text().splitlines()] == ["one", "two"]
+
+
+def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    """The work is worth more than its log."""
+    stream = io.StringIO()
+
+    with Reporter(stream, live=False, log_file=tmp_path / "no" / "log") as report:
+        report.emit(Stopping("SIGTERM"))
+
+    assert "No such file or directory; going on without this log" in stream.getvalue()
+    assert "SIGTERM" in stream.getvalue()
+
+
+# --- passwords ---------------------------------------------------------------------------------
+
+
+def knowing(password: str, stream: io.StringIO, log: Path | None = None) -> Reporter:
+    report = Reporter(stream, live=False, log_file=log)
+    url = parse_url(f"mysql://app:{quote(password, safe='')}@h/acme")
+    report.knows([Tenant("acme", url)])
+    return report
+
+
+@pytest.mark.parametrize("password", ["hunter2secret", 'p@ss:w/o"r\\d%41#', "ключ☂é", "a b+c&d"])
+def test_known_passwords_are_hidden(tmp_path: Path, password: str) -> None:
+    """Whatever a migration prints, in every spelling: plain, in a URL, in repr, in JSON."""
+    from sqlalchemy.engine import URL
+
+    url = URL.create("mysql+pymysql", "app", password, "h", 3306, "acme")
+    shown = url.render_as_string(hide_password=False)
+    spellings = [
+        password,
+        shown,
+        shown.replace("%", "%%"),
+        repr(password),
+        quote(password, safe=""),
+    ]
+    stream, log = io.StringIO(), tmp_path / "log"
+
+    with knowing(password, stream, log) as report:
+        for text in spellings:
+            report.emit(Printed("acme", f"<{text}>"))
+        document = report.hidden({"tenants": [{"error": f"<{shown}>", "behind": 1, "x": None}]})
+
+    assert password not in stream.getvalue()
+    assert quote(password, safe=" +") not in stream.getvalue()
+    assert stream.getvalue().count("***") == len(spellings)
+    lines = [json.loads(line)["line"] for line in log.read_text("utf-8").splitlines()]
+    assert lines == [line.removeprefix("acme | ") for line in stream.getvalue().splitlines()]
+    assert document["tenants"][0] == {
+        "error": "<mysql+pymysql://app:***@h:3306/acme>",
+        "behind": 1,
+        "x": None,
+    }
+
+
+def test_an_error_that_ends_the_run_is_hidden_too() -> None:
+    """An env.py that fails may say with which URL."""
+    with pytest.raises(ChainBroken) as failure, knowing("p@ssword", io.StringIO()):
+        raise ChainBroken("No mysql://app:p%40ssword@h/x.", "p@ssword", "p@ssword")
+
+    assert str(failure.value) == "No mysql://app:***@h/x. *** ***"
+
+
+@pytest.mark.parametrize("password", ["event", "time", "line", "tenant"])
+def test_a_password_that_is_a_key_leaves_the_log_readable(tmp_path: Path, password: str) -> None:
+    """Only texts are changed, never the names of fields."""
+    log = tmp_path / "log"
+
+    with knowing(password, io.StringIO(), log) as report:
+        report.emit(Printed("acme", f"x {password} y"))
+
+    document = json.loads(log.read_text("utf-8"))
+    assert document.keys() == {"time", "event", "tenant", "line"}
+    assert document["line"] == "x *** y"
+
+
+# --- documents ---------------------------------------------------------------------------------
+
+
+def test_the_document_of_a_rollout() -> None:
+    """`boot --json` and `upgrade --json`: the keys that scripts depend on, and no others."""
+    error = MigrationFailed("acme: it failed.", "It stands at a2.", "Fix it.")
+
+    document = rollout_document(
+        "a5",
+        Exit.PERSON,
+        [
+            result("zenith"),
+            result("acme", Outcome.FAILED, before=None, after="a2", error=error),
+        ],
+    )
+
+    assert document == {
+        "head": "a5",
+        "exit_code": 2,
+        "tenants": [
+            {
+                "tenant": "zenith",
+                "outcome": "upgraded",
+                "before": "a1",
+                "after": "a5",
+                "seconds": 1.235,
+                "error": None,
+            },
+            {
+                "tenant": "acme",
+                "outcome": "failed",
+                "before": None,
+                "after": "a2",
+                "seconds": 1.235,
+                "error": "acme: it failed. It stands at a2. Fix it.",
+            },
+        ],
+    }
+
+
+def test_the_document_of_a_dry_run() -> None:
+    """The statements come with the tenant, as a list."""
+    (tenant,) = rollout_document("a5", Exit.OK, [result("acme", statements=(SQL,))])["tenants"]
+
+    assert tenant["sql"] == [SQL]
+
+
+def test_the_document_of_the_status() -> None:
+    """`status --json`: at least the keys that scripts depend on; `lock` is null or an object."""
+    document = status_document(
+        "a5",
+        [
+            standing("acme", lock=ROW),
+            standing("zenith", State.BEHIND, revisions=("a3",), behind=2),
+            standing("new", State.EMPTY, revisions=(), behind=5),
+            standing(
+                "odd",
+                State.UNKNOWN_REVISION,
+                revisions=("b2", "zz"),
+                behind=None,
+                error=RevisionUnknown("odd: stands at zz."),
+            ),
+        ],
+    )
+
+    assert document["head"] == "a5"
+    seen = [
+        (one["tenant"], one["state"], one["revision"], one["behind"]) for one in document["tenants"]
+    ]
+    assert seen == [
+        ("acme", "at_head", "a5", 0),
+        ("zenith", "behind", "a3", 2),
+        ("new", "empty", None, 5),
+        ("odd", "unknown_revision", "b2,zz", None),
+    ]
+    assert document["tenants"][0]["lock"]["holder"] == "i-0abc"
+    assert document["tenants"][1]["lock"] is None
+    assert "zz" in document["tenants"][3]["error"]
+    assert json.loads(msgspec.json.encode(document)) == document
+
+
+def test_the_states_are_the_contract() -> None:
+    """A script may switch over these, and there are no others."""
+    assert sorted(State) == [
+        "ahead",
+        "at_head",
+        "behind",
+        "empty",
+        "unknown_revision",
+        "unreachable",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "since", "alive", "frozen"),
+    [
+        (ROW, "2026-03-01T12:00:07.250000+00:00", True, False),
+        (replace(ROW, alive=False), "2026-03-01T12:00:07.250000+00:00", False, False),
+        (FREEZE, "2026-03-01T12:00:07.250000+00:00", False, True),
+        (ROWLESS, None, True, False),
+    ],
+)
+def test_the_document_of_a_lock(row: LockRow, since: str, alive: bool, frozen: bool) -> None:
+    """holder, since, alive and more; a freeze says that it is one."""
+    document = lock_document(row)
+
+    assert document is not None
+    assert document["holder"] == row.holder
+    assert (document["since"], document["alive"], document["frozen"]) == (since, alive, frozen)
+    assert lock_document(None) is None
+
+
+def test_the_document_of_an_error() -> None:
+    """Its three parts, apart, and its exit code."""
+    assert error_document(LockHeld("Held.", "State.", "Wait.")) == {
+        "error": "LockHeld",
+        "what": "Held.",
+        "state": "State.",
+        "next": "Wait.",
+        "exit_code": 75,
+    }
+
+
+# --- texts -------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.text("ab ", max_size=9), st.text("xyz", max_size=9)), max_size=5))
+def test_columns_are_aligned(lines: list[tuple[str, str]]) -> None:
+    """The second column begins at the same place in every line; no blanks at the ends."""
+    text = table(("one", "two"), lines)
+
+    width = max([3, *(len(first) for first, _ in lines)])
+    rows = text.split("\n")
+    assert len(rows) == len(lines) + 1
+    for row, (first, second) in zip(rows, [("one", "two"), *lines], strict=True):
+        assert row == f"{first.ljust(width)}  {second}".rstrip()
+
+
+def test_the_text_of_a_rollout() -> None:
+    """What is not simply at head, each problem in its three parts, and the sums."""
+    error = MigrationFailed("acme: it failed.", "It stands at a2.", "Fix it.")
+    results = [
+        result("acme", Outcome.FAILED, after="a2", error=error),
+        result("zenith"),
+        result("empty", Outcome.DOWNGRADED, after=None),
+        result("lost", Outcome.UNKNOWN, before=None, after=None, error=LockHeld("Lost.")),
+        result("one", Outcome.AT_HEAD),
+        result("two", Outcome.AT_HEAD),
+    ]
+
+    text = rollout_text("a5", results, 2.5)
+
+    assert text == (
+        "tenant  outcome     before  after  seconds\n"
+        "acme    failed      a1      a2     1.2\n"
+        "zenith  upgraded    a1      a5     1.2\n"
+        "empty   downgraded  a1      base   1.2\n"
+        "lost    unknown     base    ?      1.2\n"
+        "\n"
+        "acme: it failed.\n  It stands at a2.\n  Fix it.\n"
+        "\n"
+        "Lost.\n  Nothing was changed.\n"
+        "\n"
+        "6 tenants: 1 failed, 1 upgraded, 1 downgraded, 1 unknown, 2 at head (head a5), in 2.50 s"
+    )
+
+
+def test_the_text_of_the_status() -> None:
+    """A line per tenant, the problems below, the head last."""
+    text = status_text(
+        "a5",
+        [
+            standing("acme", lock=ROW),
+            standing("odd", State.UNREACHABLE, revisions=(), behind=None, error=LockHeld("No.")),
+        ],
+    )
+
+    first, second, *_ = text.split("\n")[1:]
+    assert first.split()[:4] == ["acme", "at", "head", "a5"]
+    assert "i-0abc:412 (v512) since 2026-03-01 12:00:07 UTC" in first
+    assert second.split()[:4] == ["odd", "unreachable", "-", "-"]
+    assert "odd: No." in text
+    assert text.endswith("head: a5")
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        (None, "-"),
+        (ROW, "i-0abc:412 (v512) since 2026-03-01 12:00:07 UTC"),
+        (
+            replace(ROW, alive=False),
+            "i-0abc:412 (v512) since 2026-03-01 12:00:07 UTC, its session is gone",
+        ),
+        (FREEZE, "Eve (by hand) since 2026-03-01 12:00:07 UTC, frozen"),
+        (
+            replace(FREEZE, holder=None, since=None),
+            "a row that was made by hand, frozen",
+        ),
+        (ROWLESS, "MySQL connection 77 (its row was deleted)"),
+    ],
+)
+def test_the_text_of_a_lock(row: LockRow | None, text: str) -> None:
+    """Who, which bundle, since when, and whether that is still true."""
+    assert lock_text(row) == text
