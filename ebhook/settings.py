@@ -297,6 +297,11 @@ def _convert(key: str, given: _Given) -> Any:
         raise ValueError(f"must be {_expected(wanted)}{shown}") from None
     if isinstance(value, Secret):
         _check_url(key, value.reveal())
+    if key == "chain.ticket":
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
     return value
 
 
@@ -349,8 +354,12 @@ def _contradictions(values: Mapping[str, Any], given: Mapping[str, _Given]) -> I
                 f"rollout.canary (from {origin}): {name!r} is not in tenants.names"
                 f"{_similar(name, names)}"
             )
-    if values.get("lock.table", "migration_lock") == values.get("version_table", "alembic_version"):
-        yield "lock.table: is the same as version_table"
+    tables: dict[str, str] = {}
+    for key in ("version_table", "lock.table", "journal.table"):
+        table = values.get(key, default_of(key)).lower()
+        if table in tables:
+            yield f"{key}: is the same as {tables[table]}"
+        tables.setdefault(table, key)
 
 
 def _expected(kind: Any) -> str:

@@ -30,6 +30,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "version_table": ("schema_version", "schema_version"),
     "holder": ("blue", "blue"),
     "connect_timeout": ("2.5", 2.5),
+    "scratch_url": ("mysql://root@scratch/", Secret("mysql://root@scratch/")),
     "tenants.url": (URL, Secret(URL)),
     "tenants.names": ("acme, zenith", ("acme", "zenith")),
     "tenants.like": ("agency\\_%", "agency\\_%"),
@@ -38,6 +39,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "lock.table": ("deploy_lock", "deploy_lock"),
     "lock.wait": ("12", 12.0),
     "lock.named": ("false", False),
+    "journal.table": ("deploy_journal", "deploy_journal"),
     "rollout.canary": ("acme,zenith", ("acme", "zenith")),
     "rollout.workers": ("2", 2),
     "rollout.max_failures": ("0", 0),
@@ -45,6 +47,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "ddl.lock_wait_timeout": ("3", 3),
     "ddl.algorithm": ("copy", "copy"),
     "ddl.wait_timeout": ("600", 600),
+    "chain.ticket": ("#[0-9]+", "#[0-9]+"),
 }
 
 # What a key cannot be without: a source of tenants needs a URL, and the other way round.
@@ -323,6 +326,8 @@ def test_wrong_types_in_the_file_are_named(tmp_path: Path, key: str) -> None:
         ("holder", ""),
         ("migrations", ""),
         ("tenants.like", ""),
+        ("chain.ticket", "(JMS"),
+        ("chain.ticket", ""),
     ],
 )
 def test_values_out_of_range(tmp_path: Path, key: str, text: str) -> None:
@@ -426,6 +431,8 @@ def test_bytes_that_are_no_text(tmp_path: Path, key: str) -> None:
         ),
         ({"LOCK_TABLE": "alembic_version"}, "lock.table: is the same as version_table"),
         ({"VERSION_TABLE": "migration_lock"}, "lock.table: is the same as version_table"),
+        ({"JOURNAL_TABLE": "Migration_Lock"}, "journal.table: is the same as lock.table"),
+        ({"JOURNAL_TABLE": "alembic_version"}, "journal.table: is the same as version_table"),
     ],
 )
 def test_contradictions(tmp_path: Path, environ: dict[str, str], complaint: str) -> None:
