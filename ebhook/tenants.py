@@ -40,7 +40,13 @@ def discover(settings: Settings) -> list[Tenant]:
         found = [Tenant(name, fill(source.url.reveal(), name)) for name in source.names]
     else:
         url = parse_url(source.url.reveal())
-        found = [Tenant(url.database or "", url)]
+        if url.database is None:
+            raise SettingsFailed(
+                f"tenants.url names no database: {url}",
+                "No database was contacted.",
+                "Put it at the URL's end, or {tenant} and a list of names; see: ebhook config",
+            )
+        found = [Tenant(url.database, url)]
     if not found:
         raise SettingsFailed(
             f"No tenant was found by tenants.{'query' if source.query else 'like'}.",
@@ -56,7 +62,7 @@ def select(tenants: Sequence[Tenant], names: Iterable[str]) -> list[Tenant]:
     known = {tenant.name: tenant for tenant in tenants}
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        close = difflib.get_close_matches(unknown[0], known, n=1)
+        close = difflib.get_close_matches(unknown[0].lower(), known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise UsageFailed(
             f"There is no tenant {', '.join(map(repr, unknown))}.{hint}",
@@ -72,10 +78,10 @@ def _from_query(settings: Settings) -> list[Tenant]:
     url = parse_url(source.query_url.reveal())
     found: list[Tenant] = []
     for number, row in enumerate(_ask(settings, url, url.database, source.query), start=1):
-        name, own = str(row[0] or ""), row[1] if len(row) > 1 else None
+        name, own = _text(row[0]), _text(row[1]) if len(row) > 1 else ""
         try:
             if own:
-                found.append(Tenant(name, fill(str(own), name)))
+                found.append(Tenant(name, fill(own, name)))
             elif source.url is not None:
                 found.append(Tenant(name, fill(source.url.reveal(), name)))
             else:
@@ -139,6 +145,13 @@ def _check(tenants: Sequence[Tenant]) -> None:
             "No tenant was touched.",
             "Mend the list; see where it comes from: ebhook config",
         )
+
+
+def _text(value: object) -> str:
+    """A registry's value; a BINARY column's, too."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return "" if value is None else str(value)
 
 
 def _foreign(character: str) -> bool:
