@@ -31,6 +31,7 @@ from ebhook.errors import (
     EbhookError,
     MigrationFailed,
     RevisionChanged,
+    Stopped,
 )
 from ebhook.events import Emit, RevisionDone, RevisionStarted
 from ebhook.journal import Entry, Journal, Recorder, Verdict
@@ -267,6 +268,12 @@ class Migration:
             return Deadlocked(f"{name}: {text_of(error)}.", "Its transaction was undone.", "")
         if self.running is None:
             return self.project.env_failed(error)
+        if number == Errno.QUERY_INTERRUPTED and self.stop():
+            return Stopped(
+                f"{name}: stopped in the middle of revision {self.running}.",
+                "The journal knows how far it is.",
+                f"Go on with: ebhook upgrade {name}",
+            )
         where = self.project.where(error)
         if isinstance(error, sa.exc.TimeoutError):
             where = f"it asks the engine for a second connection, which has no lock ({where})"

@@ -240,13 +240,17 @@ class _Rollout:
 
     # Starting
 
+    @property
+    def _workers(self) -> int:
+        return self.settings.rollout.workers
+
     def _start_the_waiting(self) -> None:
-        while self.waiting and len(self.running) < self.settings.rollout.workers:
+        while self.waiting and not self.halted and len(self.running) < self._workers:
             self._start(self.waiting.popleft(), patience=0.0)
 
     def _start_the_held(self) -> None:
         """Waits, inside workers, for tenants that others hold: the server wakes them at once."""
-        free = self.settings.rollout.workers - len(self.running)
+        free = self._workers - len(self.running)
         if free < 1:
             return
         held, self.held = self.held, []
@@ -282,8 +286,14 @@ class _Rollout:
         if job.began is None:
             job.began = time.monotonic()
         job.connection_id = None
+        try:
+            worker = self.template.start(order)
+        except OSError:  # the template is gone, and all workers with it
+            self._halt("the process that holds the migrations died")
+            self.waiting.append(job)
+            return
         self.emit(UpgradeStarted(job.name))
-        self.running[self.template.start(order)] = job
+        self.running[worker] = job
 
     # Listening
 
