@@ -203,10 +203,12 @@ class TenantLock:
             LockTableForeign: migration_lock has a shape that cannot be adopted.
         """
         holder = holder.renewed()
+        taken = self._acquire(holder, wait=wait, emit=emit, done=done, sleep=sleep)
         try:
-            yield self._acquire(holder, wait=wait, emit=emit, done=done, sleep=sleep)
+            yield taken
         finally:
-            self.release(holder.token)
+            if taken:
+                self.release(holder.token)
 
     def release(self, token: str) -> None:
         """Deletes the row if it is still ours, then frees the named lock. Both always tried.
@@ -337,6 +339,7 @@ class TenantLock:
                 return False
             self._make_table()
             self._write_row(holder, emit)
+            emit(LockTaken(self.tenant, int(scalar(self.connection, "SELECT CONNECTION_ID()"))))
         except MySQLError as error:
             self._free_name()
             if errno(error) in UNFIT:
@@ -349,10 +352,12 @@ class TenantLock:
                 # Somebody has the row or the table in a transaction of their own just now.
                 raise _HeldByRow from None
             raise
-        except BaseException:
+        except _Held:
             self._free_name()
             raise
-        emit(LockTaken(self.tenant, int(scalar(self.connection, "SELECT CONNECTION_ID()"))))
+        except BaseException:  # nobody there to be told, say: the row is written by then
+            self.release(holder.token)
+            raise
         return True
 
     def _get_name(self, seconds: float) -> bool:

@@ -191,6 +191,22 @@ def test_released_whatever_ends_the_block(tenant: Tenant, error: type[BaseExcept
     assert tenant.run("SELECT * FROM clients") == []
 
 
+def test_released_when_nobody_listens(tenant: Tenant) -> None:
+    """A holder that cannot tell that it has the lock (boot was killed) does not keep it."""
+    session = tenant.session()
+
+    def deaf(event: Event) -> None:
+        raise BrokenPipeError
+
+    with (
+        pytest.raises(BrokenPipeError),
+        session.lock.held(session.holder, wait=0, emit=deaf, done=lambda: False),
+    ):
+        pass
+    assert tenant.lock_rows() == []
+    assert tenant.nobody_has_the_name(session.lock)
+
+
 def test_waiter_has_it_at_once_on_release(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """A waiter is woken by the server: with a look only every ten minutes it still gets the lock."""
     monkeypatch.setattr(lock_module, "SLICE", 600.0)

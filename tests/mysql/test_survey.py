@@ -197,7 +197,7 @@ def test_unreachable_server_takes_only_its_own_tenants_along(agency: Make) -> No
     assert states == ["at_head", "at_head", "unreachable", "unreachable"]
 
 
-def by_registry(url: str) -> dict[str, object]:
+def by_registry(url: str) -> dict[str, Any]:
     """The settings for tenants that a registry database lists."""
     query = "SELECT name, url FROM tenants ORDER BY name"
     return {
