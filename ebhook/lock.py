@@ -40,7 +40,6 @@ from ebhook.database import (
 )
 from ebhook.errors import LockHeld, LockTableForeign, LockUnavailable
 from ebhook.events import Emit, LockTaken, LockTakenOver, LockWaiting
-from ebhook.retry import retrying
 
 # Column → its definition. `id` first: with its primary key it makes a second row impossible.
 COLUMNS = {
@@ -300,6 +299,8 @@ class TenantLock:
             row = self.read()
             left = max(0.0, deadline - time.monotonic())
             emit(LockWaiting(self.tenant, str(row or "somebody"), row.since if row else None, left))
+
+        from ebhook.retry import retrying  # late: a boot at head waits for nobody
 
         retry = retrying(
             on=_Held,
