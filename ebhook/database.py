@@ -156,6 +156,14 @@ def text_of(error: BaseException) -> str:
     return f"{type(original).__name__}: {original}"
 
 
+class _Connection(Connection):
+    """Its end is no error: the server, or a network that went away, may have closed it before."""
+
+    def close(self) -> None:
+        with suppress(MySQLError):
+            super().close()
+
+
 def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
     """One new connection, never re-opened behind anyone's back. Autocommit is off.
 
@@ -189,7 +197,7 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
             key: files[key] for key in ("ca", "cert", "key", "capath") if key in files
         }
     try:
-        connection: Connection = pymysql.connect(**options)
+        connection: Connection = _Connection(**options)
     except UnicodeEncodeError:
         raise Refused(
             f"{url.host}:{url.port}: the user name or password cannot be sent in its character set.",

@@ -17,7 +17,7 @@ from ebhook.url import fill
 from tests.conftest import AnyServer, Ebhook, Fleet, Fleets
 from tests.faults.agency import PROJECTS, Agency
 from tests.faults.general_log import general_log
-from tests.faults.watching import ask
+from tests.faults.watching import ask, until
 
 Make = Callable[..., Agency]
 
@@ -278,6 +278,29 @@ def test_locked_table_does_not_stop_the_reading(agency: Make) -> None:
 
     assert [tenant["state"] for tenant in found.values()] == ["at_head", "unreachable", "at_head"]
     assert "1205" in found[busy]["error"]
+
+
+def test_lost_connection_in_the_middle_is_told(agency: Make, server: AnyServer) -> None:
+    """The survey's session is ended while it waits for a table: its tenants were not reached."""
+    tenants = agency(2)
+    for name in tenants.names:
+        tenants.stand(name, "a005")
+    with tenants.fleet.connect(tenants.names[1]) as person:
+        ask(person, "LOCK TABLES alembic_version WRITE")
+        reading = tenants.start("status", "--json", ddl_lock_wait_timeout=60)
+        query = (
+            "SELECT id FROM information_schema.processlist"
+            " WHERE state LIKE 'Waiting for table metadata lock' AND info LIKE %s"
+        )
+        ((session,),) = until(
+            lambda: ask(person, query, f"%{tenants.names[1]}%"), "the survey waits"
+        )
+        ask(person, f"KILL CONNECTION {session}")
+        ran = reading.end()
+
+    assert ran.code == 75, ran.stderr
+    assert {tenant["state"] for tenant in ran.json()["tenants"]} == {"unreachable"}
+    assert "was lost" in ran.json()["tenants"][0]["error"]
 
 
 def test_character_sets_are_mixed(agency: Make, server: AnyServer) -> None:
