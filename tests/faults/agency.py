@@ -24,14 +24,17 @@ class Running:
     log: Path
     began: float = field(default_factory=time.monotonic)
 
-    def events(self, kind: str, **values: object) -> list[dict[str, Any]]:
-        """The events so far, of this kind and with these values."""
+    def events(self, *kinds: str, **values: object) -> list[dict[str, Any]]:
+        """The events so far, in order, of these kinds and with these values."""
         if not self.log.exists():
             return []
         whole = self.log.read_text("utf-8").rpartition("\n")[0].splitlines()
         events: list[dict[str, Any]] = [json.loads(line) for line in whole]
-        wanted = {"event": kind, **values}
-        return [event for event in events if wanted.items() <= event.items()]
+        return [
+            event
+            for event in events
+            if event["event"] in kinds and all(event[key] == values[key] for key in values)
+        ]
 
     def await_event(self, kind: str, **values: object) -> dict[str, Any]:
         """The first such event; fails when the program ends without it."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pymysql.connections import Connection
@@ -46,3 +50,28 @@ def sessions(connection: Connection[Any], database: str) -> list[int]:
     """The sessions that are in `database`."""
     query = "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> CONNECTION_ID()"
     return [int(row[0]) for row in ask(connection, query, database)]
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that `pid` started, and those that they did."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *descendants(child)]
+    return found
+
+
+@contextmanager
+def ends_of(pids: Iterable[int]) -> Iterator[Callable[[], None]]:
+    """While these processes live: yields what waits for the end of them all."""
+    handles = [os.pidfd_open(pid) for pid in pids]
+
+    def wait() -> None:
+        for handle in handles:
+            assert select.select([handle], [], [], PATIENCE)[0], "it still runs"
+
+    try:
+        yield wait
+    finally:
+        for handle in handles:
+            os.close(handle)
