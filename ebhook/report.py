@@ -38,12 +38,15 @@ from ebhook.survey import Half, Standing
 
 WORDS = {outcome: outcome.value.replace("_", " ") for outcome in Outcome}
 
+# Where a tenant with one of these stands may never have been read.
+_UNREAD = (Outcome.UNREACHABLE, Outcome.REFUSED, Outcome.UNKNOWN)
+
 
 def line_of(event: Event) -> str | None:
     """An event as one line, or None for those that only a program wants."""
     match event:
         case SurveyDone(tenants, behind, seconds):
-            return f"surveyed {count(tenants, 'tenant')} in {seconds:.2f} s: {behind} not at head"
+            return f"surveyed {count(tenants, 'tenant')} in {seconds:.2f} s: {behind} behind"
         case WaveStarted(name, tenants):
             few = len(tenants) < 6
             return f"{name} wave: {', '.join(tenants) if few else count(len(tenants), 'tenant')}"
@@ -235,7 +238,7 @@ def lock_document(lock: LockRow | None) -> dict[str, Any] | None:
         return None
     return {
         "holder": lock.holder,
-        "since": lock.since.isoformat() if lock.since is not None else None,
+        "since": lock.since.replace(tzinfo=UTC).isoformat() if lock.since is not None else None,
         "alive": lock.alive,
         "frozen": lock.frozen,
         "token": lock.token,
@@ -264,8 +267,14 @@ def table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     )
 
 
-def rollout_text(head: str | None, results: Sequence[Result], seconds: float) -> str:
-    """The report of a rollout: what is not simply at head, then one line of sums."""
+def rollout_text(
+    head: str | None, results: Sequence[Result], seconds: float, *, target: str | None = None
+) -> str:
+    """The report of a rollout: what is not simply at head, then one line of sums.
+
+    Args:
+        target: where the tenants were to go; None: to `head`.
+    """
     told = [result for result in results if result.outcome is not Outcome.AT_HEAD]
     parts = []
     if told:
@@ -273,23 +282,21 @@ def rollout_text(head: str | None, results: Sequence[Result], seconds: float) ->
             (
                 result.tenant,
                 WORDS[result.outcome],
-                result.before or "base",
-                result.after or ("?" if result.error else "base"),
+                result.before or ("?" if result.outcome in _UNREAD else "base"),
+                result.after or ("?" if result.outcome in _UNREAD else "base"),
                 f"{result.seconds:.1f}",
             )
             for result in told
         ]
         parts.append(table(("tenant", "outcome", "before", "after", "seconds"), lines))
-    problems = [result.error for result in results if result.error is not None]
-    parts.extend(
-        "\n  ".join(part for part in (error.what, error.state, error.next) if part)
-        for error in problems
-    )
+    parts.extend(_problems((result.tenant, result.error) for result in results))
+    words = WORDS if target in (None, head) else {**WORDS, Outcome.AT_HEAD: "there already"}
     sums: dict[str, int] = {}
     for result in results:
-        sums[WORDS[result.outcome]] = sums.get(WORDS[result.outcome], 0) + 1
+        sums[words[result.outcome]] = sums.get(words[result.outcome], 0) + 1
     summed = ", ".join(f"{number} {word}" for word, number in sums.items())
-    parts.append(f"{count(len(results), 'tenant')}: {summed} (head {head}), in {seconds:.2f} s")
+    where = f"head {head}" if head is not None else "the chain is empty"
+    parts.append(f"{count(len(results), 'tenant')}: {summed} ({where}), in {seconds:.2f} s")
     return "\n\n".join(parts)
 
 
@@ -306,15 +313,28 @@ def status_text(head: str | None, standings: Sequence[Standing]) -> str:
         for standing in standings
     ]
     parts = [table(("tenant", "state", "revision", "behind", "lock", "journal"), lines)]
-    parts.extend(
-        f"{s.tenant.name}: {s.error.what} {s.error.next}"
-        if s.tenant.name not in s.error.what
-        else f"{s.error.what} {s.error.next}"
-        for s in standings
-        if s.error is not None
-    )
-    parts.append(f"head: {head}")
+    parts.extend(_problems(((s.tenant.name, s.error) for s in standings), state=False))
+    parts.append(f"head: {head or 'none, the chain is empty'}")
     return "\n\n".join(parts)
+
+
+def _problems(
+    problems: Iterable[tuple[str, EbhookError | None]], *, state: bool = True
+) -> Iterator[str]:
+    """Each problem once, with the tenants that have it: a server that is away is one problem."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for name, error in problems:
+        if error is not None:
+            what = error.what.removeprefix(f"{name}: ")
+            advice = error.next
+            if advice.endswith(f" {name}"):
+                advice = advice.removesuffix(name) + "{tenant}"
+            groups.setdefault((what, error.state if state else "", advice), []).append(name)
+    for (what, now, advice), names in groups.items():
+        named = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        one = names[0] if len(names) == 1 else "TENANT"
+        parts = (f"{named}: {what}", now, advice.replace("{tenant}", one))
+        yield "\n  ".join(part for part in parts if part)
 
 
 def _journal_text(standing: Standing) -> str:

@@ -38,6 +38,8 @@ def bring(
             canary=canary_of(settings, tenants, chosen=bool(names)),
         )
         standings = look(tenants, chain, settings, report)
+        if dry_run:
+            report.say("dry run: nothing is changed")
         holder = identify(command, settings.holder)
         results = roll_out(standings, chain, settings, holder, plan, report.emit)
         code = exit_code(results)
@@ -51,5 +53,6 @@ def bring(
             print(f"-- {result.tenant}")
             print("\n".join(f"{statement.strip()};" for statement in result.statements))
     if not dry_run:
-        print(report.hide(rollout_text(chain.head, results, time.monotonic() - began)))
+        seconds = time.monotonic() - began
+        print(report.hide(rollout_text(chain.head, results, seconds, target=target)))
     return code

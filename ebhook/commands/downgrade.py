@@ -50,7 +50,8 @@ def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exi
     if options.json:
         print_json(report.hidden(document))
     else:
-        print(report.hide(rollout_text(chain.head, results, time.monotonic() - began)))
+        seconds = time.monotonic() - began
+        print(report.hide(rollout_text(chain.head, results, seconds, target=target or "base")))
     return code
 
 

@@ -42,9 +42,14 @@ def gather(
 ) -> tuple[Chain, list[Tenant]]:
     """The chain, checked first since it costs no connection; then the tenants asked for."""
     chain = read_chain(settings.folder, env_py=settings.env_py)
+    return chain, gather_tenants(settings, report, names)
+
+
+def gather_tenants(settings: Settings, report: Reporter, names: Iterable[str]) -> list[Tenant]:
+    """The tenants asked for. Locks are seen and cleared with a broken chain, too."""
     tenants = discover(settings)
     report.knows(tenants)
-    return chain, select(tenants, names)
+    return select(tenants, names)
 
 
 def look(
@@ -55,6 +60,6 @@ def look(
 
     began = time.monotonic()
     standings = survey(tenants, chain, settings)
-    behind = sum(standing.state is not State.AT_HEAD for standing in standings)
+    behind = sum(standing.state in (State.BEHIND, State.EMPTY) for standing in standings)
     report.emit(SurveyDone(len(standings), behind, time.monotonic() - began))
     return standings

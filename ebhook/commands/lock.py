@@ -9,24 +9,26 @@ from dataclasses import dataclass
 from pymysql.err import MySQLError
 
 from ebhook.beanstalk import identify
-from ebhook.commands.gather import Options, gather, load_settings, reporter
+from ebhook.chain import Chain
+from ebhook.commands.gather import Options, gather_tenants, load_settings, reporter
 from ebhook.database import Tenant, connect, explain
 from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
 from ebhook.journal import Journal
 from ebhook.lock import LockRow, TenantLock
 from ebhook.report import lock_document, lock_text, print_json, table
 from ebhook.settings import Settings
-from ebhook.survey import survey
+from ebhook.survey import State, survey
 
 
 def lock_list(options: Options, *, names: Sequence[str]) -> Exit:
     """Every lock there is."""
     settings = load_settings(options)
     with reporter(options) as report:
-        chain, tenants = gather(settings, report, names)
-        standings = survey(tenants, chain, settings, deep=True)
+        tenants = gather_tenants(settings, report, names)
+        standings = survey(tenants, Chain({}), settings, deep=True)
     held = [standing for standing in standings if standing.lock is not None]
-    broken = [standing.error for standing in standings if standing.error is not None]
+    unread = [standing for standing in standings if standing.state is State.UNREACHABLE]
+    broken = [standing.error for standing in unread if standing.error is not None]
     if options.json:
         locks = [{"tenant": s.tenant.name, "lock": lock_document(s.lock)} for s in held]
         print_json({"locks": locks})
@@ -70,7 +72,7 @@ def lock_clear(
     settings = load_settings(options)
     results = []
     with reporter(options) as report:
-        _, tenants = gather(settings, report, names)
+        tenants = gather_tenants(settings, report, names)
         for tenant in tenants:
             result = _clear(tenant, settings, kill=kill, frozen=frozen or not all)
             results.append(result)

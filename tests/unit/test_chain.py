@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ebhook.chain import Chain, ini_file, read_chain, read_revisions, version_folders
+from ebhook.chain import Chain, Revision, ini_file, read_chain, read_revisions, version_folders
 from ebhook.errors import ChainBroken, Exit, UsageFailed
 
 PROJECTS = Path(__file__).parents[1] / "projects"
@@ -235,14 +235,13 @@ def test_a_linear_chain_is_applied_in_alembics_order(
 
 
 def model_of(parents: Parents) -> Chain:
-    """A `Chain` without files, in the order that `read_chain` gives."""
-    from ebhook.chain import Revision, _in_order
-
-    revisions = {
-        id: Revision(id=id, parents=above, message=id, date=None, path=Path(id), checksum="")
-        for id, above in parents.items()
-    }
-    return Chain(_in_order(revisions))
+    """A `Chain` without files: parents before children, as `read_chain` has them."""
+    ordered: dict[str, Revision] = {}
+    while len(ordered) < len(parents):
+        for id, above in parents.items():
+            if id not in ordered and all(parent in ordered for parent in above):
+                ordered[id] = Revision(id, above, id, None, Path(id), "")
+    return Chain(ordered)
 
 
 @given(parents=graphs(), data=st.data())

@@ -18,7 +18,6 @@ print(*sorted(name for name in sys.modules if "." not in name))
 """
 
 
-@pytest.mark.xfail(reason="lock.py imports the retries, and so tenacity, early", strict=False)
 @pytest.mark.parametrize("command", ["boot", "status", "lock"])
 def test_a_look_at_the_fleet_imports_little(command: str) -> None:
     """Where everything is at head, nothing is loaded that only an upgrade needs."""

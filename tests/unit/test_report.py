@@ -16,7 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebhook.database import Tenant
-from ebhook.errors import ChainBroken, Exit, LockHeld, MigrationFailed, RevisionUnknown
+from ebhook.errors import (
+    ChainBroken,
+    Exit,
+    LockHeld,
+    MigrationFailed,
+    RevisionUnknown,
+    Skipped,
+    Unreachable,
+)
 from ebhook.events import (
     AlgorithmFallback,
     Event,
@@ -58,8 +66,8 @@ SQL = "ALTER TABLE visits ADD COLUMN notes TEXT"
 
 # One of every event, with the line that a person reads; None: only programs want it.
 EVENTS: list[tuple[Event, str | None]] = [
-    (SurveyDone(80, 3, 0.084), "surveyed 80 tenants in 0.08 s: 3 not at head"),
-    (SurveyDone(1, 0, 0.5), "surveyed 1 tenant in 0.50 s: 0 not at head"),
+    (SurveyDone(80, 3, 0.084), "surveyed 80 tenants in 0.08 s: 3 behind"),
+    (SurveyDone(1, 0, 0.5), "surveyed 1 tenant in 0.50 s: 0 behind"),
     (WaveStarted("canary", ("acme",)), "canary wave: acme"),
     (WaveStarted("rest", tuple("abcdefg")), "rest wave: 7 tenants"),
     (UpgradeStarted("acme"), None),
@@ -407,6 +415,9 @@ def test_the_document_of_a_lock(row: LockRow, since: str, alive: bool, frozen: b
     document = lock_document(row)
 
     assert document is not None
+    assert (
+        lock_document(replace(row, since=row.since and row.since.replace(tzinfo=None))) == document
+    )
     assert document["holder"] == row.holder
     assert (document["since"], document["alive"], document["frozen"]) == (since, alive, frozen)
     assert lock_document(None) is None
@@ -457,14 +468,55 @@ def test_the_text_of_a_rollout() -> None:
         "acme    failed      a1      a2     1.2\n"
         "zenith  upgraded    a1      a5     1.2\n"
         "empty   downgraded  a1      base   1.2\n"
-        "lost    unknown     base    ?      1.2\n"
+        "lost    unknown     ?       ?      1.2\n"
         "\n"
         "acme: it failed.\n  It stands at a2.\n  Fix it.\n"
         "\n"
-        "Lost.\n  Nothing was changed.\n"
+        "lost: Lost.\n  Nothing was changed.\n"
         "\n"
         "6 tenants: 1 failed, 1 upgraded, 1 downgraded, 1 unknown, 2 at head (head a5), in 2.50 s"
     )
+
+
+def test_one_problem_is_told_once() -> None:
+    """A server that is away is one problem, however many tenants it has; skipped ones are one."""
+    names = ("acme", "zenith", "third", "fourth", "fifth")
+    away = Unreachable("h:3306 cannot be reached.", next="Check the network: ebhook status")
+
+    def skipped(name: str) -> Skipped:
+        return Skipped(
+            f"{name}: not started: halted.", "It stands at a1.", f"ebhook upgrade {name}"
+        )
+
+    text = rollout_text(
+        "a5",
+        [result(name, Outcome.UNREACHABLE, before=None, after=None, error=away) for name in names]
+        + [result(f"{n}2", Outcome.SKIPPED, after="a1", error=skipped(f"{n}2")) for n in "ab"]
+        + [result("one", Outcome.SKIPPED, after="a2", error=replaced(skipped("one"), "a2"))],
+        1,
+    )
+
+    assert (
+        "acme, zenith, third and 2 more: h:3306 cannot be reached.\n"
+        "  Nothing was changed.\n"
+        "  Check the network: ebhook status\n\n"
+        "a2, b2: not started: halted.\n  It stands at a1.\n  ebhook upgrade TENANT\n\n"
+        "one: not started: halted.\n  It stands at a2.\n  ebhook upgrade one\n\n"
+    ) in text
+    assert "fifth   unreachable  ?       ?" in text
+
+
+def replaced(error: Skipped, at: str) -> Skipped:
+    return Skipped(error.what, f"It stands at {at}.", error.next)
+
+
+def test_another_target_than_head_is_not_called_head() -> None:
+    """`upgrade --to`, and `downgrade` to where a tenant is already."""
+    results = [result("acme", Outcome.AT_HEAD, before="a3", after="a3")]
+
+    assert "1 there already (head a5)" in rollout_text("a5", results, 1, target="a3")
+    assert "1 at head (head a5)" in rollout_text("a5", results, 1, target="a5")
+    assert "(the chain is empty)" in rollout_text(None, results, 1)
 
 
 def test_the_text_of_the_status() -> None:
@@ -481,7 +533,7 @@ def test_the_text_of_the_status() -> None:
     assert first.split()[:4] == ["acme", "at", "head", "a5"]
     assert "i-0abc:412 (v512) since 2026-03-01 12:00:07 UTC" in first
     assert second.split()[:4] == ["odd", "unreachable", "-", "-"]
-    assert "odd: No." in text
+    assert "odd: No.\n" in text
     assert text.endswith("head: a5")
 
 

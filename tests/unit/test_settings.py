@@ -48,6 +48,22 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "ddl.algorithm": ("copy", "copy"),
     "ddl.wait_timeout": ("600", 600),
     "chain.ticket": ("#[0-9]+", "#[0-9]+"),
+    "tenants.ssm_path": ("/agencies/prod", "/agencies/prod"),
+    "tenants.secrets": ("agency/acme, agency/zenith", ("agency/acme", "agency/zenith")),
+    "tenants.secrets_prefix": ("agency/", "agency/"),
+    "tenants.secrets_tag": ("tenants=prod", "tenants=prod"),
+    "tenants.password_secret": ("agency/{tenant}", "agency/{tenant}"),
+    "tenants.iam": ("true", True),
+    "tls.ca": ("rds.pem", "rds.pem"),
+    "tls.verify": ("ca", "ca"),
+    "boot.on_failure": ("start", "start"),
+    "boot.on_unreachable": ("start", "start"),
+    "aws.region": ("eu-west-1", "eu-west-1"),
+    "aws.profile": ("deploy", "deploy"),
+    "notice.namespace": ("agencies", "agencies"),
+    "notice.cloudwatch": ("true", True),
+    "notice.sns": ("arn:aws:sns:eu-west-1:1:ops", "arn:aws:sns:eu-west-1:1:ops"),
+    "notice.event_bus": ("default", "default"),
 }
 
 # What a key cannot be without: a source of tenants needs a URL, and the other way round.
@@ -57,6 +73,7 @@ COMPANIONS: dict[str, dict[str, str]] = {
     "tenants.like": {"EBHOOK_TENANTS_URL": URL},
     "tenants.query": {"EBHOOK_TENANTS_QUERY_URL": "mysql://app@registry/main"},
     "tenants.query_url": {"EBHOOK_TENANTS_QUERY": "SELECT name FROM agency"},
+    "tenants.iam": {"EBHOOK_TLS_CA": "rds.pem"},
 }
 
 

@@ -65,6 +65,7 @@ def test_the_example_is_no_default_and_valid(tmp_path: Path, key: str) -> None:
         "tenants.like": {"EBHOOK_TENANTS_URL": "mysql://h/{tenant}"},
         "tenants.query": {"EBHOOK_TENANTS_QUERY_URL": "mysql://h/registry"},
         "tenants.query_url": {"EBHOOK_TENANTS_QUERY": "SELECT 1"},
+        "tenants.iam": {"EBHOOK_TLS_CA": "rds.pem"},
     }
 
     settings = load(companions.get(key, {}), directory=tmp_path)
