@@ -80,7 +80,7 @@ def line_of(event: Event) -> str | None:
 
 
 class Reporter:
-    """Where events go: lines or a live display on `stream`, and JSON lines in a file.
+    """Where events go: lines on `stream`, with a live display below them, and JSON lines in a file.
 
     Texts pass through `hide`, which takes known passwords out of what migrations print.
     """
@@ -89,12 +89,9 @@ class Reporter:
         self._stream = stream
         self._secrets: set[str] = set()
         self._waited: dict[str, str] = {}
+        self._wants_live = live
         self._live: Any = None
         self._log: TextIO | None = None
-        if live:
-            from ebhook.live import Live
-
-            self._live = Live(stream)
         if log_file is not None:
             try:
                 self._log = log_file.open("a", encoding="utf-8")
@@ -144,6 +141,11 @@ class Reporter:
 
     def emit(self, event: Event) -> None:
         self.log({"event": type(event).__name__, **msgspec.to_builtins(event)})
+        if self._wants_live and self._live is None and isinstance(event, UpgradeStarted):
+            # Not before: it would draw over a question, and costs an import.
+            from ebhook.live import Live
+
+            self._live = Live(self._stream)
         if self._live is not None:
             self._live.show(event)
         if isinstance(event, LockWaiting):
