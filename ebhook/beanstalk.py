@@ -1,16 +1,44 @@
-"""Who we are: instance, environment, bundle. Elastic Beanstalk's own files, where they exist."""
+"""Elastic Beanstalk, as a program on one of its instances finds it: who we are, what we are told.
+
+Off Elastic Beanstalk all of this costs a look at a file or two. What is read where, and how it
+misbehaves, is told in docs/elastic-beanstalk.md.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import socket
+import subprocess
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
-INSTANCE_ID = Path("/var/lib/cloud/data/instance-id")
+from ebhook.settings import FILE_NAME, METADATA, Settings, Variables
+
+GET_CONFIG = Path("/opt/elasticbeanstalk/bin/get-config")
+ENV = Path("/opt/elasticbeanstalk/deployment/env")
 MANIFEST = Path("/opt/elasticbeanstalk/deployment/app_version_manifest.json")
+APP = Path("/var/app")  # the bundle: `staging` before it is deployed, `current` after
+INSTANCE_ID = Path("/var/lib/cloud/data/instance-id")
+# What a virtual machine of EC2 says of itself: Nitro, and the older Xen.
+MACHINE = (
+    (Path("/sys/devices/virtual/dmi/id/sys_vendor"), "Amazon EC2"),
+    (Path("/sys/hypervisor/uuid"), "ec2"),
+)
+LOG = Path("/var/log/ebhook.log")  # where the hook has ebhook write its own
+
+PATIENCE = 10.0  # seconds for one answer of get-config
+METADATA_PATIENCE = 1.0  # seconds for all that is asked of the metadata service
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+
+
+# Who we are
 
 
 @dataclass(frozen=True)
@@ -32,37 +60,240 @@ class Holder:
         return f"{self.name}:{self.pid}"
 
 
-def identify(command: str, name: str | None = None) -> Holder:
+def identify(command: str, settings: Settings) -> Holder:
     """This process as a holder; `command` is what the operator typed, without secrets."""
+    name = settings.holder or instance_id(settings.metadata) or socket.gethostname()
     return Holder(
-        name=(name or _first_line(INSTANCE_ID) or socket.gethostname())[:190],
+        name=name[:190],
         pid=os.getpid(),
-        environment=None,
-        version_label=_version_label(MANIFEST),
+        environment=environment_name(),
+        version_label=version_label(_text(MANIFEST)),
         command=command[:190],
         token=secrets.token_hex(16),
     )
 
 
-def _first_line(path: Path) -> str | None:
+def instance_id(metadata: str) -> str | None:
+    """``i-0abc…``: as cloud-init keeps it, else as the metadata service at `metadata` says."""
+    kept = _text(INSTANCE_ID).strip()
+    return kept if kept.startswith("i-") else ask_metadata(metadata, "instance-id")
+
+
+def environment_name() -> str | None:
+    """The name of the environment that this instance is in."""
     try:
-        return path.read_text("utf-8").strip().partition("\n")[0] or None
-    except (OSError, UnicodeDecodeError):
+        return _get_config("container", "-k", "environment_name")[:190] or None
+    except PlatformSilent:
         return None
 
 
-def _version_label(path: Path) -> str | None:
+def version_label(manifest: str) -> str | None:
     """The bundle's label; the manifest has it in one of two shapes, by platform version."""
     try:
-        manifest = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        document = json.loads(manifest)
+    except ValueError:
         return None
-    if not isinstance(manifest, dict):
+    if not isinstance(document, dict):
         return None
-    label = manifest.get("VersionLabel")
-    if isinstance(label, str):
+    label = document.get("VersionLabel")
+    if isinstance(label, str) and label:
         return label[:190]
-    for labels in (manifest.get("RuntimeSources") or {}).values():
+    sources = document.get("RuntimeSources")
+    for labels in sources.values() if isinstance(sources, dict) else ():
         if isinstance(labels, dict) and labels:
             return str(next(iter(labels)))[:190]
     return None
+
+
+def ask_metadata(endpoint: str, path: str) -> str | None:
+    """One item of an instance's metadata (IMDSv2), or None; never more than a second.
+
+    Args:
+        endpoint: the service's URL; its usual one is asked only on what looks like EC2.
+        path: below ``latest/meta-data/``.
+    """
+    if not endpoint or (endpoint == METADATA and not _on_ec2()):
+        return None
+    import http.client  # 20 ms, and nearly nobody comes here
+
+    until = time.monotonic() + METADATA_PATIENCE
+    try:
+        token = _http(endpoint, "PUT", "/latest/api/token", until, ttl="60")
+        return _http(endpoint, "GET", f"/latest/meta-data/{path}", until, token=token)
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+
+
+def _http(endpoint: str, method: str, path: str, until: float, **headers: str) -> str:
+    from http.client import HTTPConnection
+
+    place = urlsplit(endpoint)
+    names = {"ttl": "X-aws-ec2-metadata-token-ttl-seconds", "token": "X-aws-ec2-metadata-token"}
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    # Half of what is left, since the answer may take as long again as the connection.
+    connection = HTTPConnection(place.hostname or "", place.port or 80, timeout=left / 2)
+    try:
+        connection.request(method, path, headers={names[k]: v for k, v in headers.items()})
+        answer = connection.getresponse()
+        text = answer.read(4096).decode("ascii").strip()
+    finally:
+        connection.close()
+    if answer.status != 200 or not text:
+        raise ValueError(answer.status)
+    return text
+
+
+def _on_ec2() -> bool:
+    return any(_text(path).lower().startswith(sign.lower()) for path, sign in MACHINE)
+
+
+# What we are told
+
+
+class PlatformSilent(Exception):
+    """get-config gave no answer; the message says why, and nothing of what it printed."""
+
+
+def is_here() -> bool:
+    """Is this an instance of Elastic Beanstalk?"""
+    return GET_CONFIG.exists()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What Elastic Beanstalk says of the environment's properties, best source first; and what
+    went wrong while it was asked, in words."""
+
+    variables: tuple[Variables, ...] = ()
+    problem: str | None = None
+
+
+def properties(environ: Mapping[str, str]) -> Told:
+    """The properties that a hook, or a person's shell, does not have in its environment.
+
+    A hook lacks those of a coupled database (``RDS_…``); over SSH all are missing. get-config knows
+    them, except, on some platforms, the values that come from a secret; those are in the file
+    that the application's service reads. In a hook that file is still the last deployment's.
+
+    Args:
+        environ: the process's own environment, which says whether this is a hook.
+    """
+    if not is_here():
+        return Told()
+    problem = None
+    told: list[Variables] = []
+    try:
+        known = parse_json(_get_config("environment"))
+        told.append(Variables("get-config", known))
+        if _has(environ, known):
+            return Told(tuple(told))  # a hook: the file would be yesterday's
+    except PlatformSilent as silent:
+        problem = str(silent)
+    try:
+        text = ENV.read_text("utf-8", "surrogateescape")
+        told.append(Variables(str(ENV), parse_env(text)))
+    except OSError as error:
+        if problem is not None:
+            problem += f" {ENV}: {error.strerror}."
+            if isinstance(error, PermissionError):
+                problem += " Only root may read it: use sudo."
+    return Told(tuple(told), problem)
+
+
+def _has(environ: Mapping[str, str], known: Mapping[str, str]) -> bool:
+    """Does this process have the environment's properties? Half of them tell: a few of those that
+    get-config knows are the platform's own."""
+    given = {name for name in known if not name.startswith("RDS_")}
+    return len([name for name in given if environ.get(name) == known[name]]) * 2 > len(given)
+
+
+def command_timeout() -> float | None:
+    """Seconds that a deployment may take on this instance, all of its steps together."""
+    try:
+        text = _get_config("optionsettings", "-n", "aws:elasticbeanstalk:command", "-o", "Timeout")
+        seconds = float(text.strip().strip('"'))
+    except (PlatformSilent, ValueError):
+        return None
+    return seconds if 1 <= seconds <= 3600 else None
+
+
+def bundle(directory: Path) -> Path:
+    """The folder to look for the application in: `directory`, unless that has nothing to do with it.
+
+    A hook runs in the bundle. A person on an instance may be anywhere, and means the deployed one.
+    """
+    current = APP / "current"
+    if not is_here() or not current.is_dir():
+        return directory
+    here = directory.resolve()
+    inside = here.is_relative_to(APP) or here.is_relative_to(current.resolve())
+    if inside or any((folder / FILE_NAME).is_file() for folder in (here, *here.parents)):
+        return directory
+    return current
+
+
+def parse_json(text: str) -> dict[str, str]:
+    """What ``get-config environment`` prints: one JSON object of texts."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        raise PlatformSilent(f"{GET_CONFIG} environment printed no JSON.") from None
+    if not isinstance(document, dict):
+        raise PlatformSilent(f"{GET_CONFIG} environment printed no JSON object.")
+    return {name: value for name, value in document.items() if isinstance(value, str)}
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """The file of the application's service: NAME=VALUE lines, with nothing quoted or escaped.
+
+    A line that begins with no name goes on with the value above it; so does every line of a PEM
+    block, whose last one may look like a name.
+    """
+    values: dict[str, list[str]] = {}
+    lines: list[str] | None = None
+    for line in text.removesuffix("\n").split("\n"):
+        if _NAME.match(line) and not _in_pem(lines):
+            name, _, value = line.partition("=")
+            lines = values[name] = [value]
+        elif lines is not None:
+            lines.append(line)
+    return {name: "\n".join(value) for name, value in values.items()}
+
+
+def _in_pem(lines: list[str] | None) -> bool:
+    text = "\n".join(lines or ())
+    return text.count("-----BEGIN ") > text.count("-----END ")
+
+
+def _get_config(*arguments: str) -> str:
+    """What get-config prints, less the last end of line."""
+    said = f"{GET_CONFIG} {arguments[0]}"
+    if not is_here():
+        raise PlatformSilent(f"{said}: is not there.")
+    try:
+        done = subprocess.run(
+            [GET_CONFIG, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=True,
+        )
+        return done.stdout.decode().removesuffix("\n")
+    except subprocess.CalledProcessError as error:
+        raise PlatformSilent(f"{said} failed (exit {error.returncode}).") from None
+    except subprocess.TimeoutExpired:
+        raise PlatformSilent(f"{said} gave no answer in {PATIENCE:g} s.") from None
+    except OSError as error:
+        raise PlatformSilent(f"{said}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise PlatformSilent(f"{said} printed no UTF-8.") from None
+
+
+def _text(path: Path) -> str:
+    """A small file's text; empty when there is none."""
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""

@@ -2,7 +2,8 @@
 
 `load` returns one frozen object, or raises one `SettingsFailed` that lists every problem with its
 key and where it came from. Every key has an environment variable: ``EBHOOK_<KEY>``, or
-``EBHOOK_<SECTION>_<KEY>`` for a key in a section. The environment wins over the file.
+``EBHOOK_<SECTION>_<KEY>`` for a key in a section. The environment wins over the file, and over
+what Elastic Beanstalk knows besides.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,22 +30,56 @@ _NOT_SETTINGS = re.compile(r"EBHOOK_(CONFIG|TEST_\w+)")
 
 _YEAR = 31_536_000  # the servers' own limit for time-outs, in seconds
 
+METADATA = "http://169.254.169.254"  # an EC2 instance's own metadata service
+MARGIN = 60.0  # seconds that a platform's time-out keeps for what comes after us
+
 Name = Annotated[str, Meta(min_length=1)]
 Seconds = Annotated[float, Meta(ge=0, le=_YEAR)]
 Positive = Annotated[float, Meta(gt=0, le=_YEAR)]
 Count = Annotated[int, Meta(ge=0)]
 # What a MySQL identifier may be, less what nobody would want: at most 64 characters.
 TableName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_$]{1,64}$")]
+# What a problem says of the next two is their description.
+ParameterPath = Annotated[
+    str,
+    Meta(
+        pattern=r"^/[A-Za-z0-9_.\-/]+$",
+        description="a path of the Parameter Store: /… of letters, digits, _, ., - and /",
+    ),
+]
+TopicArn = Annotated[
+    str,
+    Meta(
+        pattern=r"^arn:[^:]+:sns:[^:]+:[^:]+:[^:]+$",
+        description="a topic's ARN: arn:aws:sns:REGION:ACCOUNT:NAME",
+    ),
+]
 
 
 class Tenants(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the tenants come from: `names`, `like` or `query`; each with `url`."""
+    """Where the tenants come from, one of `SOURCES`; and how to log in there.
+
+    `url` is a template for `names`, `like` and `query`, and fills the gaps of what comes from AWS.
+    """
 
     url: Secret | None = None
     names: tuple[Name, ...] = ()
     like: Name | None = None
     query: Name | None = None
     query_url: Secret | None = None
+    ssm_path: ParameterPath | None = None
+    secrets: tuple[Name, ...] = ()
+    secrets_prefix: Name | None = None
+    secrets_tag: Name | None = None
+    password_secret: Name | None = None
+    iam: bool = False
+
+
+class Tls(Struct, frozen=True, forbid_unknown_fields=True):
+    """`ca`: a PEM file. `verify` unset means full as soon as there is a CA."""
+
+    ca: Name | None = None
+    verify: Literal["full", "ca", "off"] | None = None
 
 
 class Lock(Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,8 +119,34 @@ class Chain(Struct, frozen=True, forbid_unknown_fields=True):
     ticket: Name = r"[A-Z]+-\d+"
 
 
+class Boot(Struct, frozen=True, forbid_unknown_fields=True):
+    """`start` lets the instance start all the same: exit 0, and a loud report."""
+
+    on_failure: Literal["fail", "start"] = "fail"
+    on_unreachable: Literal["fail", "start"] = "fail"
+
+
+class Aws(Struct, frozen=True, forbid_unknown_fields=True):
+    """Unset: as boto3 finds them."""
+
+    region: Name | None = None
+    profile: Name | None = None
+
+
+class Notice(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a boot tells the world: metrics each time; to `sns` and `event_bus` when it failed."""
+
+    namespace: Name = "ebhook"
+    cloudwatch: bool = False
+    sns: TopicArn | None = None
+    event_bus: Name | None = None
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that is in force. `root` is the folder that relative paths start from."""
+    """Everything that is in force. `root` is the folder that relative paths start from.
+
+    `metadata` is where an EC2 instance can ask who it is; empty: nowhere.
+    """
 
     migrations: Name = "migrations"
     flask_app: Name | None = None
@@ -100,10 +161,15 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     rollout: Rollout = Rollout()
     ddl: Ddl = Ddl()
     chain: Chain = Chain()
+    tls: Tls = Tls()
+    boot: Boot = Boot()
+    aws: Aws = Aws()
+    notice: Notice = Notice()
 
     root: Path = Path()
     file: Path | None = None
     origins: Mapping[str, str] = {}
+    metadata: str = METADATA
 
     @property
     def folder(self) -> Path:
@@ -118,8 +184,21 @@ _SECTIONS: dict[str, type[Struct]] = {
     "rollout": Rollout,
     "ddl": Ddl,
     "chain": Chain,
+    "tls": Tls,
+    "boot": Boot,
+    "aws": Aws,
+    "notice": Notice,
 }
-_OWN = ("root", "file", "origins")
+_OWN = ("root", "file", "origins", "metadata")
+
+# What tells which tenants there are. Those of AWS come with all that a URL has.
+_OF_AWS = (
+    "tenants.ssm_path",
+    "tenants.secrets",
+    "tenants.secrets_prefix",
+    "tenants.secrets_tag",
+)
+SOURCES = ("tenants.names", "tenants.like", "tenants.query", *_OF_AWS)
 
 
 def _types() -> dict[str, Any]:
@@ -165,26 +244,51 @@ def variable_of(key: str) -> str:
     return f"EBHOOK_{key.replace('.', '_').upper()}"
 
 
-def load(environ: Mapping[str, str], *, directory: Path, config: Path | None = None) -> Settings:
+@dataclass(frozen=True)
+class Variables:
+    """Variables, and what gave them: the environment, or a part of Elastic Beanstalk."""
+
+    origin: str
+    values: Mapping[str, str]
+
+
+def load(
+    environ: Mapping[str, str],
+    *,
+    directory: Path,
+    config: Path | None = None,
+    platform: Iterable[Variables] = (),
+    timeout: Callable[[], float | None] | None = None,
+) -> Settings:
     """Reads ebhook.toml and the environment.
 
     Args:
         environ: the process's environment.
         directory: where the search for ebhook.toml begins, going upwards.
         config: the file to read instead (``--config``, or ``EBHOOK_CONFIG``).
+        platform: more variables, for those that `environ` lacks; the first that has one counts.
+        timeout: the seconds that the platform gives to a deployment; asked when no deadline is set.
 
     Raises:
         SettingsFailed: with every problem found, not the first alone.
     """
     problems: list[str] = []
-    if config is None and environ.get("EBHOOK_CONFIG"):
-        config = Path(environ["EBHOOK_CONFIG"])
+    variables: dict[str, str] = {}
+    origins: dict[str, str] = {}
+    for source in (Variables("environment", environ), *platform):
+        for name in source.values.keys() - variables.keys():
+            variables[name], origins[name] = source.values[name], f"{source.origin} {name}"
+    if config is None and variables.get("EBHOOK_CONFIG"):
+        config = directory / variables["EBHOOK_CONFIG"]
     file = config if config is not None else _find(directory)
+    root = (file.parent if file is not None else directory).resolve()
     given: dict[str, _Given] = {}
     if file is not None:
         given.update(_from_file(file, problems))
-    given.update(_from_environment(environ, problems))
-    _fill_from_platform(given, environ, problems)
+    given.update(_from_variables(variables, origins, problems))
+    _fill_from_platform(given, variables, origins, problems)
+    if timeout is not None and "rollout.deadline" not in given:
+        _fill_deadline(given, timeout())
 
     values: dict[str, Any] = {}
     for key, one in given.items():
@@ -208,9 +312,10 @@ def load(environ: Mapping[str, str], *, directory: Path, config: Path | None = N
     return Settings(
         **{key: value for key, value in values.items() if "." not in key},
         **sections,
-        root=(file.parent if file is not None else directory).resolve(),
+        root=root,
         file=file.resolve() if file is not None else None,
         origins={key: one.origin for key, one in given.items()},
+        metadata=_metadata(variables),
     )
 
 
@@ -244,41 +349,64 @@ def _from_file(file: Path, problems: list[str]) -> Iterator[tuple[str, _Given]]:
                 problems.append(f"{key} (from {file}): is no setting{_similar(key, known)}")
 
 
-def _from_environment(
-    environ: Mapping[str, str], problems: list[str]
+def _from_variables(
+    variables: Mapping[str, str], origins: Mapping[str, str], problems: list[str]
 ) -> Iterator[tuple[str, _Given]]:
-    for variable in sorted(environ):
+    for variable in sorted(variables):
+        origin = origins[variable]
         if variable in VARIABLES:
-            origin = f"environment {variable}"
-            yield VARIABLES[variable], _Given(environ[variable], origin, text=True)
+            yield VARIABLES[variable], _Given(variables[variable], origin, text=True)
         elif variable.startswith("EBHOOK_") and not _NOT_SETTINGS.fullmatch(variable):
-            problems.append(f"environment {variable}: is no setting{_similar(variable, VARIABLES)}")
+            problems.append(f"{origin}: is no setting{_similar(variable, VARIABLES)}")
 
 
 def _fill_from_platform(
-    given: dict[str, _Given], environ: Mapping[str, str], problems: list[str]
+    given: dict[str, _Given],
+    variables: Mapping[str, str],
+    origins: Mapping[str, str],
+    problems: list[str],
 ) -> None:
-    """FLASK_APP, and a coupled RDS database, are the defaults where nothing else is set."""
+    """FLASK_APP, a region, and a coupled RDS database, are the defaults where nothing else is set."""
     from urllib.parse import quote
 
-    if environ.get("FLASK_APP"):
-        flask_app = _Given(environ["FLASK_APP"], "environment FLASK_APP", text=True)
-        given.setdefault("flask_app", flask_app)
-    if "tenants.url" in given or "tenants.query" in given or not environ.get("RDS_HOSTNAME"):
+    for key, names in (
+        ("flask_app", ("FLASK_APP",)),
+        ("aws.region", ("AWS_REGION", "AWS_DEFAULT_REGION")),
+    ):
+        for name in names:
+            if variables.get(name):
+                given.setdefault(key, _Given(variables[name], origins[name], text=True))
+    if "tenants.url" in given or "tenants.query" in given or not variables.get("RDS_HOSTNAME"):
         return
-    template = "tenants.names" in given or "tenants.like" in given
-    missing = [name for name in ("RDS_USERNAME", "RDS_DB_NAME") if not environ.get(name)]
+    template = any(source in given for source in SOURCES)
+    missing = [name for name in ("RDS_USERNAME", "RDS_DB_NAME") if not variables.get(name)]
     if missing and not (template and missing == ["RDS_DB_NAME"]):
         absent = f"{missing[0]} is" if len(missing) == 1 else f"{' and '.join(missing)} are"
-        problems.append(f"environment RDS_HOSTNAME: is set, but {absent} not")
+        problems.append(f"{origins['RDS_HOSTNAME']}: is set, but {absent} not")
         return
-    password = environ.get("RDS_PASSWORD")
-    login = quote(environ["RDS_USERNAME"], safe="")
+    password = variables.get("RDS_PASSWORD")
+    login = quote(variables["RDS_USERNAME"], safe="")
     login += ":" + quote(password, safe="") if password else ""
-    host, port = environ["RDS_HOSTNAME"], environ.get("RDS_PORT") or "3306"
-    database = "{tenant}" if template else quote(environ["RDS_DB_NAME"], safe="")
+    host, port = variables["RDS_HOSTNAME"], variables.get("RDS_PORT") or "3306"
+    database = "{tenant}" if template else quote(variables["RDS_DB_NAME"], safe="")
     url = f"mysql+pymysql://{login}@{host}:{port}/{database}"
-    given["tenants.url"] = _Given(url, "environment RDS_HOSTNAME, RDS_USERNAME, …", text=True)
+    origin = f"{origins['RDS_HOSTNAME']}, RDS_USERNAME, …"
+    given["tenants.url"] = _Given(url, origin, text=True)
+
+
+def _fill_deadline(given: dict[str, _Given], timeout: float | None) -> None:
+    """A deployment's time-out less what comes after us; at least three quarters of it."""
+    if timeout:
+        deadline = max(timeout - MARGIN, timeout * 0.75)
+        origin = f"the platform's time-out of {timeout:g} s, less a margin"
+        given["rollout.deadline"] = _Given(deadline, origin, text=False)
+
+
+def _metadata(variables: Mapping[str, str]) -> str:
+    """Where to ask for an instance's metadata; these two variables are every AWS library's."""
+    if variables.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
+        return ""
+    return variables.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "").rstrip("/") or METADATA
 
 
 def _convert(key: str, given: _Given) -> Any:
@@ -327,23 +455,26 @@ def _check_url(key: str, text: str) -> None:
 
 
 def _contradictions(values: Mapping[str, Any], given: Mapping[str, _Given]) -> Iterator[str]:
-    sources = [key for key in ("tenants.names", "tenants.like", "tenants.query") if values.get(key)]
+    sources = [key for key in SOURCES if values.get(key)]
     if len(sources) > 1:
         yield f"{' and '.join(sources)}: more than one source of tenants; keep one"
+    of_aws = bool(sources) and sources[0] in _OF_AWS
     url = values.get("tenants.url")
-    if url is not None and sources and "{tenant}" not in url.reveal():
+    if url is not None and sources and not of_aws and "{tenant}" not in url.reveal():
         yield (
             f"tenants.url (from {given['tenants.url'].origin}): has no {{tenant}}, "
             f"but {sources[0]} gives several tenants"
         )
-    if url is None and "tenants.url" not in given and sources and sources != ["tenants.query"]:
+    if "tenants.url" not in given and sources and not of_aws and sources != ["tenants.query"]:
         yield f"{sources[0]}: needs tenants.url, a URL with {{tenant}}"
     wrong = given.keys() - values.keys()  # said already
-    asked = sources or wrong & {"tenants.names", "tenants.like", "tenants.query"}
-    if url is not None and not asked and "{tenant}" in url.reveal():
+    if url is not None and not sources and not wrong & {*SOURCES} and "{tenant}" in url.reveal():
         yield "tenants.url: has {tenant}; give tenants.names, tenants.like or tenants.query"
     if ("tenants.query" in given) != ("tenants.query_url" in given):
         yield "tenants.query and tenants.query_url: one is set without the other"
+    if "=" not in values.get("tenants.secrets_tag", "="):
+        yield f"tenants.secrets_tag (from {given['tenants.secrets_tag'].origin}): must be KEY=VALUE"
+    yield from _contradictory_logins(values, given)
     names = values.get("tenants.names", ())
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"tenants.names (from {given['tenants.names'].origin}): lists {name!r} twice"
@@ -362,6 +493,17 @@ def _contradictions(values: Mapping[str, Any], given: Mapping[str, _Given]) -> I
         tables.setdefault(table, key)
 
 
+def _contradictory_logins(values: Mapping[str, Any], given: Mapping[str, _Given]) -> Iterator[str]:
+    tokens = values.get("tenants.iam", False)
+    if tokens and values.get("tenants.password_secret"):
+        yield "tenants.iam and tenants.password_secret: a token, or a password; keep one"
+    url = values.get("tenants.url")
+    verify, ca = values.get("tls.verify"), "tls.ca" in given
+    ca = ca or (url is not None and "ssl_ca" in url.reveal())
+    if tokens and (verify in ("ca", "off") or not (ca or verify)):
+        yield "tenants.iam: sends a password as it is, and so needs tls.ca, and tls.verify = full"
+
+
 def _expected(kind: Any) -> str:
     """What a value of a setting has to be, in its user's words."""
     from msgspec import inspect
@@ -370,6 +512,8 @@ def _expected(kind: Any) -> str:
     if isinstance(info, inspect.UnionType):
         info = next(one for one in info.types if not isinstance(one, inspect.NoneType))
     match info:
+        case inspect.Metadata(extra_json_schema={"description": str(words)}):
+            return words
         case inspect.BoolType():
             return "true or false"
         case inspect.IntType(ge=least, le=most):

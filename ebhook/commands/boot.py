@@ -40,7 +40,7 @@ def bring(
         standings = look(tenants, chain, settings, report)
         if dry_run:
             report.say("dry run: nothing is changed")
-        holder = identify(command, settings.holder)
+        holder = identify(command, settings)
         results = roll_out(standings, chain, settings, holder, plan, report.emit)
         code = exit_code(results)
         document = rollout_document(chain.head, code, results)

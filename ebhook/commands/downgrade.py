@@ -42,7 +42,7 @@ def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exi
         if undone and not yes:
             _ask(tenant, [f"{one.id}  {one.message}" for one in undone])
         plan = Plan(target, began + settings.rollout.deadline, downgrade=True)
-        holder = identify("downgrade", settings.holder)
+        holder = identify("downgrade", settings)
         results = roll_out(standings, chain, settings, holder, plan, report.emit)
         code = exit_code(results)
         document = rollout_document(chain.head, code, results)

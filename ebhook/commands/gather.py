@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
+from ebhook import beanstalk
 from ebhook import settings as settings_module
 from ebhook.chain import Chain, read_chain
 from ebhook.database import Tenant
@@ -28,7 +31,24 @@ class Options:
 
 
 def load_settings(options: Options) -> Settings:
-    return settings_module.load(os.environ, directory=Path.cwd(), config=options.config)
+    """The settings in force; from here on this process has the environment's properties, too."""
+    told = beanstalk.properties(os.environ)
+    try:
+        settings = settings_module.load(
+            os.environ,
+            directory=beanstalk.bundle(Path.cwd()),
+            config=options.config,
+            platform=told.variables,
+            timeout=beanstalk.command_timeout,
+        )
+    finally:
+        if told.problem:
+            click.echo(f"Elastic Beanstalk: {told.problem} Going on without.", err=True)
+    # The application that env.py loads, and boto3, read them where a service would have them.
+    for variables in told.variables:
+        for name, value in variables.values.items():
+            os.environ.setdefault(name, value)
+    return settings
 
 
 def reporter(options: Options) -> Reporter:

@@ -115,7 +115,7 @@ def _clear(tenant: Tenant, settings: Settings, *, kill: bool, frozen: bool) -> C
         cleared = lock.clear(row)
         if cleared:
             journal = Journal(connection, tenant.name, tenant.database, settings.journal.table)
-            holder = identify("lock clear", settings.holder)
+            holder = identify("lock clear", settings)
             journal.note("lock_cleared", holder, f"the lock of {row} (id {row.token or '-'})")
         return Cleared(tenant.name, row, cleared)
     except LockHeld as error:

@@ -52,7 +52,7 @@ def _settle(tenant: Tenant, settings: Settings, applied: bool | None) -> tuple[E
         timeout=settings.connect_timeout,
         deadline=time.monotonic() + settings.connect_timeout,
     )
-    holder = identify("resolve", settings.holder)
+    holder = identify("resolve", settings)
     journal = Journal(connection, tenant.name, tenant.database, settings.journal.table)
     lock = TenantLock(connection, tenant.name, settings.lock.table, named=settings.lock.named)
     try:

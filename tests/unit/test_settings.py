@@ -365,7 +365,7 @@ def test_values_out_of_range(tmp_path: Path, key: str, text: str) -> None:
         ),
         ("flaskapp = 'x'", "flaskapp (from {file}): is no setting; did you mean flask_app?"),
         ("colour = 'x'", "colour (from {file}): is no setting"),
-        ("root = 'x'", "root (from {file}): is no setting"),
+        ("origins = 'x'", "origins (from {file}): is no setting"),
         ("lock = 5", "lock (from {file}): is a section: [lock], and its keys below"),
     ],
 )
