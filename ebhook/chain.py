@@ -2,7 +2,8 @@
 
 Importing 500 version modules (and Alembic itself) would cost each boot most of its time, and a
 syntax error would come as a traceback. The files are parsed instead: id, parents, message and date
-are literals at the top of each. Whatever Alembic would merely warn of (a repeated id) is an error.
+are literals at the top of each. Where there is a chain.sum, a file that is as it was listed is not
+parsed again. Whatever Alembic would merely warn of (a repeated id) is an error.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ebhook import chain_sum
 from ebhook.errors import ChainBroken, UsageFailed
 
 
@@ -100,17 +102,29 @@ class Chain:
 
 
 def read_chain(folder: Path, *, env_py: bool = True) -> Chain:
-    """The chain of a migrations folder, checked.
+    """The chain of a migrations folder, checked; by its chain.sum, when it has one.
 
     Args:
         env_py: whether the folder has to have an env.py.
 
     Raises:
         ChainBroken: no such folder, a file that cannot be read, a repeated id, a missing parent, a
-            cycle, two heads.
+            cycle, two heads, a chain.sum that lists other files.
     """
-    revisions = read_revisions(folder, env_py=env_py)
-    ordered = _in_order(revisions)
+    _check_folder(folder, env_py)
+    try:
+        listed = chain_sum.read(folder)
+        revisions = _as_listed(folder, listed) if listed is not None else None
+    except ChainBroken:
+        # What is wrong with the files themselves is the thing to say; two heads, above all.
+        check_chain(read_revisions(folder, env_py=env_py))
+        raise
+    return check_chain(revisions or read_revisions(folder, env_py=env_py))
+
+
+def check_chain(revisions: dict[str, Revision]) -> Chain:
+    """The chain that version files make. Raises `ChainBroken`."""
+    ordered = in_order(revisions)
     heads = list(_heads(ordered))
     if len(heads) > 1:
         named = "\n".join(f"  {id}  {ordered[id].message}  ({ordered[id].path})" for id in heads)
@@ -125,27 +139,66 @@ def read_chain(folder: Path, *, env_py: bool = True) -> Chain:
 
 def read_revisions(folder: Path, *, env_py: bool = True) -> dict[str, Revision]:
     """Every version file of a migrations folder by revision id, in no order and not yet checked."""
+    _check_folder(folder, env_py)
+    return _by_id(_parse(path, _content(path)) for path in version_files(folder))
+
+
+def version_files(folder: Path) -> Iterator[Path]:
+    """The files that Alembic takes for revisions."""
+    for place in version_folders(folder):
+        for path in sorted(place.glob("**/*.py" if _is_recursive(folder) else "*.py")):
+            if not path.name.startswith(("__init__", ".#")):
+                yield path
+
+
+def _check_folder(folder: Path, env_py: bool) -> None:
     if not (folder / "env.py").is_file() if env_py else not folder.is_dir():
         raise ChainBroken(
             f"{folder} has no env.py." if folder.is_dir() else f"{folder} is not a folder.",
             "No database was touched.",
             "Name the folder with env.py: migrations = … in ebhook.toml, or EBHOOK_MIGRATIONS",
         )
-    revisions: dict[str, Revision] = {}
-    for place in version_folders(folder):
-        for path in sorted(place.glob("**/*.py" if _is_recursive(folder) else "*.py")):
-            if path.name.startswith(("__init__", ".#")):
-                continue
-            revision = _read_file(path)
-            other = revisions.setdefault(revision.id, revision)
-            if other is not revision:
-                raise ChainBroken(
-                    f"Two files have the revision id {revision.id!r}: {other.path} and {path}.",
-                    "No database was touched.",
-                    "Give the newer one another id (and its children another down_revision), "
-                    "then: ebhook history",
-                )
+
+
+def _as_listed(folder: Path, listed: Iterable[chain_sum.Line]) -> dict[str, Revision]:
+    """The revisions as chain.sum lists them, each held against its file.
+
+    A file whose content is what was listed has the id and the parents that were listed. One that
+    was edited is parsed, and is fine while its id and parents are the same: `lint` says the rest.
+    """
+    lines = {line.file: line for line in listed}
+    revisions = _by_id(
+        _listed_file(path, lines.get(chain_sum.relative(folder, path)))
+        for path in version_files(folder)
+    )
+    differences = chain_sum.compare(folder, lines.values(), revisions)
+    wrong = [one for one in differences if one.change is not chain_sum.Change.EDITED]
+    if wrong:
+        raise chain_sum.stale(folder, wrong)
     return revisions
+
+
+def _listed_file(path: Path, line: chain_sum.Line | None) -> Revision:
+    content = _content(path)
+    if line is None or line.checksum != _checksum(content):
+        return _parse(path, content)
+    message, date = _told(content)
+    return Revision(line.id, line.parents, message or path.stem, date, path, line.checksum)
+
+
+def _by_id(revisions: Iterable[Revision]) -> dict[str, Revision]:
+    found: dict[str, Revision] = {}
+    for revision in revisions:
+        other = found.setdefault(revision.id, revision)
+        if other is not revision:
+            raise ChainBroken(
+                f"Two files have the revision id {revision.id!r}: {other.path} and "
+                f"{revision.path}.",
+                "No database was touched.",
+                "Give the newer one another id (and its children another down_revision), "
+                "then: ebhook history",
+            )
+    return found
 
 
 def ini_file(folder: Path) -> Path | None:
@@ -197,18 +250,41 @@ def _option(ini: Path, name: str) -> str:
         ) from None
 
 
-def _read_file(path: Path) -> Revision:
+def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _checksum(content: bytes) -> str:
+    # A checkout with other line ends is the same revision.
+    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
+
+
+def _told(content: bytes) -> tuple[str, str | None]:
+    """The message and the date at the top of a version file, without parsing it."""
+    doc = re.match(rb"\s*(?:\"\"\"|''')\s*(.*?)\s*(?:\"\"\"|'''|[\r\n])", content, re.S)
+    date = re.search(rb"^Create Date: ([^\r\n]+)", content, re.M)
+    message, when = (found[1].decode("utf-8", "replace") if found else "" for found in (doc, date))
+    return message, when.strip() or None
+
+
+def _unreadable(path: Path, error: Exception) -> ChainBroken:
+    line = getattr(error, "lineno", None)
+    place = f"{path}, line {line}" if line else str(path)
+    return ChainBroken(
+        f"{place}: cannot be read: {getattr(error, 'msg', None) or error}.",
+        "No database was touched.",
+        "Mend the file, then: ebhook history",
+    )
+
+
+def _parse(path: Path, content: bytes) -> Revision:
+    try:
         module = ast.parse(content, str(path))
-    except (SyntaxError, ValueError, OSError) as error:
-        line = getattr(error, "lineno", None)
-        place = f"{path}, line {line}" if line else str(path)
-        raise ChainBroken(
-            f"{place}: cannot be read: {getattr(error, 'msg', None) or error}.",
-            "No database was touched.",
-            "Mend the file, then: ebhook history",
-        ) from None
+    except (SyntaxError, ValueError) as error:
+        raise _unreadable(path, error) from None
     values = dict(_literals(module, path))
     id = values.get("revision")
     if not isinstance(id, str) or not id:
@@ -225,8 +301,7 @@ def _read_file(path: Path) -> Revision:
         message=doc.partition("\n")[0].strip() or path.stem,
         date=date[1].strip() if date else None,
         path=path,
-        # A checkout with other line ends is the same revision.
-        checksum=hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest(),
+        checksum=_checksum(content),
     )
 
 
@@ -264,7 +339,7 @@ def _heads(revisions: Mapping[str, Revision]) -> Iterator[str]:
     return (id for id in revisions if id not in parents)
 
 
-def _in_order(revisions: dict[str, Revision]) -> dict[str, Revision]:
+def in_order(revisions: dict[str, Revision]) -> dict[str, Revision]:
     """Parents before children, siblings by id; raises on a missing parent or a cycle."""
     for revision in revisions.values():
         for parent in revision.parents:
