@@ -11,12 +11,14 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
+from ssl import SSLContext
 from typing import Any
 
 import pymysql
 from pymysql.constants import CLIENT
 from pymysql.err import MySQLError
 
+from ebhook import tls
 from ebhook.errors import ConnectionLost, EbhookError, Refused, Unreachable
 from ebhook.url import Url
 
@@ -74,6 +76,7 @@ class Errno(IntEnum):
     UNKNOWN_HOST = 2005
     GONE_AWAY = 2006
     LOST = 2013
+    INSECURE_TRANSPORT = 3159
     CLIENT_INTERACTION_TIMEOUT = 4031
     INSTANT_NOT_POSSIBLE = 4092
 
@@ -157,7 +160,18 @@ def text_of(error: BaseException) -> str:
 
 
 class _Connection(Connection):
-    """Its end is no error: the server, or a network that went away, may have closed it before."""
+    """Insists on TLS where that is demanded. Its end is no error: the server, or a network that
+    went away, may have closed it before."""
+
+    def __init__(self, context: SSLContext | None, **options: Any) -> None:
+        self._context = context
+        if context is not None:
+            options["ssl"] = context
+        super().__init__(auth_plugin_map={"mysql_clear_password": tls.ClearPassword}, **options)
+
+    def _request_authentication(self) -> None:
+        tls.insist(self, self._context)
+        super()._request_authentication()  # type: ignore[misc]
 
     def close(self) -> None:
         with suppress(MySQLError):
@@ -175,6 +189,38 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
         Unreachable: no answer, or the server is full for now.
         Refused: the server answered, and said no.
     """
+    made_anew = url.origin is not None and url.origin.kind == "iam"
+    if made_anew:
+        url = _renewed(url)
+    try:
+        try:
+            connection = _open(url, database, timeout)
+        except MySQLError as error:
+            if errno(error) != Errno.ACCESS_DENIED or url.origin is None or made_anew:
+                raise
+            # The password was changed after it was read: it is read again, once.
+            connection = _open(_renewed(url), database, timeout)
+    except UnicodeEncodeError:
+        raise Refused(
+            f"{url.host}:{url.port}: the user name or password cannot be sent in its character set.",
+            next="Choose a password of Latin-1 characters.",
+        ) from None
+    except (MySQLError, OSError, RuntimeError) as error:
+        problem = explain(error, url, database)
+        if isinstance(problem, ConnectionLost):  # before there was one: nothing was under way
+            problem = Unreachable(problem.what, next="Check the server: ebhook status")
+        raise problem from None
+    _keep_alive(connection)
+    return connection
+
+
+def _renewed(url: Url) -> Url:
+    from ebhook.aws import renewed  # boto3 takes a quarter of a second
+
+    return renewed(url)
+
+
+def _open(url: Url, database: str | None, timeout: float) -> Connection:
     options: dict[str, Any] = dict(
         host=url.host,
         port=url.port,
@@ -189,27 +235,7 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
     for name in ("unix_socket", "charset", "bind_address", "server_public_key"):
         if url.options.get(name):
             options[name] = url.options[name]
-    files = {n.removeprefix("ssl_"): v for n, v in url.options.items() if n.startswith("ssl_")}
-    if files.get("ca"):
-        # PyMySQL verifies chain and host name only when the files come in this dict: given
-        # as arguments of their own, ssl_ca alone encrypts but verifies nothing.
-        options["ssl"] = {
-            key: files[key] for key in ("ca", "cert", "key", "capath") if key in files
-        }
-    try:
-        connection: Connection = _Connection(**options)
-    except UnicodeEncodeError:
-        raise Refused(
-            f"{url.host}:{url.port}: the user name or password cannot be sent in its character set.",
-            next="Choose a password of Latin-1 characters.",
-        ) from None
-    except (MySQLError, OSError, RuntimeError) as error:
-        problem = explain(error, url, database)
-        if isinstance(problem, ConnectionLost):  # before there was one: nothing was under way
-            problem = Unreachable(problem.what, next="Check the server: ebhook status")
-        raise problem from None
-    _keep_alive(connection)
-    return connection
+    return _Connection(tls.context_of(url.options), **options)
 
 
 def connect_patiently(
@@ -231,6 +257,17 @@ def explain(error: BaseException, url: Url, database: str | None) -> EbhookError
     """A driver's error as one of ours, in three parts; never the password, never the SQL."""
     number, words = errno(error), text_of(error)
     where = f"{url.host}:{url.port}"
+    insecure = tls.problem_of(error)
+    if insecure is not None:
+        return Refused(
+            f"{where}: {insecure}.",
+            next="Check tls.ca and tls.verify, and what the server has: ebhook doctor",
+        )
+    if number == Errno.INSECURE_TRANSPORT:
+        return Refused(
+            f"{where} refused {url.user or 'the login'}: {words}.",
+            next="Give tls.ca (EBHOOK_TLS_CA), or at least tls.verify = off; see: ebhook doctor",
+        )
     if number == Errno.BAD_DB:
         return Refused(
             f"There is no database {database!r} on {where} (1049).",

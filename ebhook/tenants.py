@@ -11,7 +11,8 @@ from pymysql.err import MySQLError
 
 from ebhook.database import Tenant, connect_patiently, explain, rows
 from ebhook.errors import SettingsFailed, UsageFailed
-from ebhook.settings import Settings
+from ebhook.settings import SOURCES, Settings, value_of
+from ebhook.tls import secured
 from ebhook.url import Url, UrlInvalid, fill, parse_url
 
 _SYSTEM = ("information_schema", "mysql", "performance_schema", "sys", "innodb")
@@ -24,35 +25,63 @@ def discover(settings: Settings) -> list[Tenant]:
         SettingsFailed: no source is set, or a source gives what cannot be a tenant.
         Unreachable, Refused: the registry or the server did not answer.
     """
+    found = _found(settings)
+    if not found:
+        source = next(key for key in SOURCES if value_of(settings, key))
+        raise SettingsFailed(
+            f"No tenant was found by {source}.",
+            next="Check it against what it asks: ebhook config",
+        )
+    _check(found)
+    if settings.tenants.password_secret:
+        from ebhook.stored import with_passwords
+
+        found = with_passwords(found, settings)
+    urls = _logged_in([tenant.url for tenant in found], settings)
+    return [replace(tenant, url=url) for tenant, url in zip(found, urls, strict=True)]
+
+
+def _found(settings: Settings) -> list[Tenant]:
+    """The tenants as their source gives them."""
     source = settings.tenants
     if source.query and source.query_url:
-        found = _from_query(settings)
-    elif source.url is None:
+        return _from_query(settings)
+    if source.ssm_path:
+        from ebhook.stored import from_parameters  # boto3 takes a quarter of a second
+
+        return from_parameters(settings)
+    if source.secrets or source.secrets_prefix or source.secrets_tag:
+        from ebhook.stored import from_secrets
+
+        return from_secrets(settings)
+    if source.url is None:
         raise SettingsFailed(
             "No tenants are set.",
             "No database was contacted.",
             "Give tenants.url and tenants.names in ebhook.toml, or EBHOOK_TENANTS_URL and "
             "EBHOOK_TENANTS_NAMES; see: ebhook config",
         )
-    elif source.like:
-        found = _from_server(settings)
-    elif source.names:
-        found = [Tenant(name, fill(source.url.reveal(), name)) for name in source.names]
-    else:
-        url = parse_url(source.url.reveal())
-        if url.database is None:
-            raise SettingsFailed(
-                f"tenants.url names no database: {url}",
-                "No database was contacted.",
-                "Put it at the URL's end, or {tenant} and a list of names; see: ebhook config",
-            )
-        found = [Tenant(url.database, url)]
-    if not found:
+    if source.like:
+        return _from_server(settings)
+    if source.names:
+        return [Tenant(name, fill(source.url.reveal(), name)) for name in source.names]
+    url = parse_url(source.url.reveal())
+    if url.database is None:
         raise SettingsFailed(
-            f"No tenant was found by tenants.{'query' if source.query else 'like'}.",
-            next="Check it against the server: ebhook config",
+            f"tenants.url names no database: {url}",
+            "No database was contacted.",
+            "Put it at the URL's end, or {tenant} and a list of names; see: ebhook config",
         )
-    _check(found)
+    return [Tenant(url.database, url)]
+
+
+def _logged_in(urls: Iterable[Url], settings: Settings) -> list[Url]:
+    """The URLs with what their connections need besides: TLS, and tokens."""
+    found = [secured(url, settings.tls, settings.root) for url in urls]
+    if settings.tenants.iam:
+        from ebhook.stored import with_tokens
+
+        found = with_tokens(found, settings)
     return found
 
 
@@ -107,6 +136,12 @@ def _from_server(settings: Settings) -> list[Tenant]:
 def _ask(
     settings: Settings, url: Url, database: str | None, sql: str, *values: object
 ) -> list[tuple[object, ...]]:
+    shared = settings.tenants.password_secret
+    if shared and "{tenant}" not in shared and not url.password:
+        from ebhook.stored import with_passwords
+
+        url = with_passwords([Tenant("", url)], settings)[0].url
+    (url,) = _logged_in([url], settings)
     connection = connect_patiently(
         url,
         database=database,

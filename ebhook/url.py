@@ -5,9 +5,11 @@ The grammar is `sqlalchemy.engine.make_url`'s; the tests hold the two against ea
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from ebhook.secret import Secret
@@ -31,6 +33,17 @@ class UrlInvalid(ValueError):
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a login is kept, to read it again after it was changed; or that it is made for each
+    connection (``iam``)."""
+
+    kind: Literal["iam", "secret", "parameter"]
+    id: str = ""
+    region: str | None = None
+    profile: str | None = None
+
+
+@dataclass(frozen=True)
 class Url:
     """One MySQL database and how to log in there; `options` are the URL's query."""
 
@@ -40,6 +53,7 @@ class Url:
     password: Secret | None = None
     database: str | None = None
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    origin: Origin | None = None
 
     def reveal(self) -> str:
         """The whole URL, password included: for SQLAlchemy, never for a person or a log."""
@@ -88,3 +102,71 @@ def parse_url(text: str) -> Url:
 def fill(template: str, tenant: str) -> Url:
     """The URL of one tenant: ``{tenant}`` replaced by its percent-encoded name."""
     return parse_url(template.replace("{tenant}", quote(tenant, safe="")))
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a parameter or a secret says of a database; None for what it leaves open."""
+
+    host: str | None = None
+    port: int | None = None
+    user: str | None = None
+    password: Secret | None = None
+    database: str | None = None
+    tenant: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def over(self, url: Url) -> Url:
+        """`url` with what is said here in place of its own."""
+        return replace(
+            url,
+            host=self.host or url.host,
+            port=self.port or url.port,
+            user=self.user or url.user,
+            password=self.password or url.password,
+            database=self.database or url.database,
+            options={**url.options, **self.options},
+        )
+
+
+def read_login(text: str) -> Login:
+    """A URL, the JSON of a database's secret (as RDS writes it), or a password alone.
+
+    Raises:
+        UrlInvalid: neither; the message never contains the text.
+    """
+    if not text:
+        raise UrlInvalid("is empty, or holds bytes")
+    if text.strip().startswith(tuple(f"{driver}://" for driver in DRIVERS)):
+        url = parse_url(text)
+        return Login(url.host, url.port, url.user, url.password, url.database, options=url.options)
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        return Login(password=Secret(text))
+    return login_of(document)
+
+
+def login_of(fields: Mapping[str, object]) -> Login:
+    """A `Login` from the fields of a database's secret; others are left alone.
+
+    Raises:
+        UrlInvalid: the secret is of another kind of database, or its port is no number.
+    """
+    said = {key: str(value) for key, value in fields.items() if value not in (None, "")}
+    engine = said.get("engine", "mysql")
+    if engine not in ("mysql", "mariadb", "aurora", "aurora-mysql"):
+        raise UrlInvalid(f"is of a database of another kind ({engine!r})")
+    port = said.get("port")
+    if port is not None and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise UrlInvalid("has a port that is not a number from 1 to 65535")
+    return Login(
+        host=said.get("host"),
+        port=int(port) if port is not None else None,
+        user=said.get("username"),
+        password=Secret(said["password"]) if "password" in said else None,
+        database=said.get("dbname"),
+        tenant=said.get("tenant"),
+    )

@@ -127,6 +127,10 @@ def main() -> None:
     settings, chain, url = control.recv()
     try:
         project = _load(settings, chain)
+        if url.origin is not None:
+            from ebhook.aws import warm
+
+            warm(url.origin)
         _rehearse(project, url)
     except EbhookError as error:
         control.send(error)

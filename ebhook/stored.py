@@ -1,0 +1,133 @@
+"""Tenants and logins that AWS keeps: in the Parameter Store, or in Secrets Manager."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Literal
+
+from ebhook.aws import Account, Stored, account_of, names_of_secrets, parameters, secrets
+from ebhook.database import Tenant
+from ebhook.errors import SettingsFailed
+from ebhook.settings import Settings
+from ebhook.tls import demanded
+from ebhook.url import Login, Origin, Url, UrlInvalid, fill, login_of, read_login
+
+
+def from_parameters(settings: Settings) -> list[Tenant]:
+    """One tenant for each parameter, or folder of parameters, below tenants.ssm_path; by name.
+
+    A parameter holds a URL or the JSON of a database's secret; a folder holds one parameter for
+    each of its fields, or one named `url`.
+    """
+    path = settings.tenants.ssm_path
+    assert path is not None
+    account = account_of(settings)
+    folders: dict[str, list[Stored]] = {}
+    for one in parameters(path, account):
+        folders.setdefault(one.name.partition("/")[0], []).append(one)
+    return [_from_folder(settings, name, kept, account) for name, kept in folders.items()]
+
+
+def _from_folder(settings: Settings, name: str, kept: list[Stored], account: Account) -> Tenant:
+    fields = {one.name.partition("/")[2]: one for one in kept}
+    whole = fields.get("") or fields.get("url")
+    if whole is not None:
+        with _telling_of(what := f"the parameter {whole.id}"):
+            login = read_login(whole.value.reveal())
+        origin = _origin("parameter", whole.id, account)
+    else:
+        with _telling_of(what := f"the parameters below {kept[0].id.rpartition('/')[0]}"):
+            login = login_of({field: one.value.reveal() for field, one in fields.items()})
+        password = fields.get("password", kept[0])
+        origin = _origin("parameter", password.id, account)
+    return _tenant(settings, name, what, login, origin)
+
+
+def from_secrets(settings: Settings) -> list[Tenant]:
+    """One tenant for each secret of the list (in its order), of the prefix or of the tag (by name)."""
+    source, account = settings.tenants, account_of(settings)
+    prefix = source.secrets_prefix or ""
+    ids: Sequence[str] = source.secrets
+    if not ids:
+        ids = names_of_secrets(account, prefix=prefix, tag=source.secrets_tag or "")
+    tenants = []
+    for one in secrets(ids, account):
+        with _telling_of(what := f"the secret {one.name}"):
+            login = read_login(one.value.reveal())
+        name = login.tenant or (one.name.removeprefix(prefix) if prefix else login.database)
+        name = name or one.name.rpartition("/")[2]
+        origin = _origin("secret", one.id, account)
+        tenants.append(_tenant(settings, name, what, login, origin))
+    return tenants
+
+
+def with_passwords(tenants: Sequence[Tenant], settings: Settings) -> list[Tenant]:
+    """The tenants with the passwords that tenants.password_secret keeps for them. Where each
+    database is, the tenant's own source has said."""
+    template = settings.tenants.password_secret
+    assert template is not None
+    account = account_of(settings)
+    kept = secrets([template.replace("{tenant}", tenant.name) for tenant in tenants], account)
+    found = []
+    for tenant, one in zip(tenants, kept, strict=True):
+        with _telling_of(f"the secret {one.name}"):
+            login = read_login(one.value.reveal())
+            if login.password is None:
+                raise UrlInvalid("has no password")
+        origin = _origin("secret", one.id, account)
+        user = login.user or tenant.url.user
+        url = replace(tenant.url, user=user, password=login.password, origin=origin)
+        found.append(replace(tenant, url=url))
+    return found
+
+
+def with_tokens(urls: Iterable[Url], settings: Settings) -> list[Url]:
+    """The URLs with a token of RDS for each login, where they have no password.
+
+    Raises:
+        SettingsFailed: one of them would send its token to a server that proves nothing.
+    """
+    token = _origin("iam", "", account_of(settings))
+    found = []
+    for url in urls:
+        if not url.password:
+            if demanded(url.options) != "full":
+                raise SettingsFailed(
+                    f"tenants.iam: {url} does not demand that the server proves who it is.",
+                    "No token was sent.",
+                    "Give tls.ca, or ssl_ca in the URL, without ssl_check_hostname=false",
+                )
+            url = replace(url, password=None, origin=token)
+        found.append(url)
+    return found
+
+
+def _tenant(settings: Settings, name: str, what: str, login: Login, origin: Origin) -> Tenant:
+    """A tenant from what AWS keeps, over the template of tenants.url."""
+    template = settings.tenants.url
+    with _telling_of(what):
+        if template is None and login.host is None:
+            raise UrlInvalid("has no host, and tenants.url is not set")
+        url = login.over(fill(template.reveal(), name) if template is not None else Url())
+    if url.database is None:
+        url = replace(url, database=name)
+    return Tenant(name, replace(url, origin=origin) if login.password is not None else url)
+
+
+@contextmanager
+def _telling_of(what: str) -> Iterator[None]:
+    """Names what was read when it cannot be used."""
+    try:
+        yield
+    except UrlInvalid as error:
+        raise SettingsFailed(
+            f"{what[0].upper()}{what[1:]} {error}.",
+            "No database was contacted.",
+            "Mend it; what it has to look like is in docs/elastic-beanstalk.md",
+        ) from None
+
+
+def _origin(kind: Literal["iam", "secret", "parameter"], id: str, account: Account) -> Origin:
+    return Origin(kind, id, account.region, account.profile)
