@@ -317,6 +317,9 @@ def _keep_alive(connection: Connection) -> None:
         for option, seconds in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 4)):
             if hasattr(socket, option):
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
+        # What was sent and never arrived is no silence: keepalive does not see to that.
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000)
 
 
 def rows(connection: Connection, sql: str, *values: object) -> list[tuple[Any, ...]]:

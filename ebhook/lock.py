@@ -156,7 +156,8 @@ class TenantLock:
         self.table = table
         self.named = named
         ((database, folds),) = rows(connection, "SELECT DATABASE(), @@lower_case_table_names")
-        self.name = lock_name(str(database), table, folds=bool(folds))
+        self.database = str(database)
+        self.name = lock_name(self.database, table, folds=bool(folds))
 
     def read(self) -> LockRow | None:
         """The lock as it stands, or None when nobody has it."""
@@ -217,6 +218,7 @@ class TenantLock:
         """
         try:
             self.connection.rollback()
+            self.connection.select_db(self.database)  # a migration that failed may have left it
             run(self.connection, f"DELETE FROM {quoted(self.table)} WHERE token = %s", token)
             self.connection.commit()
         except MySQLError:
@@ -319,7 +321,7 @@ class TenantLock:
 
     def _refusal(self, wait: float) -> LockHeld:
         row = self.read()
-        since = f" since {row.since:%Y-%m-%d %H:%M:%S}" if row and row.since else ""
+        since = f" since {row.since:%Y-%m-%d %H:%M:%S} UTC" if row and row.since else ""
         return LockHeld(
             f"{self.tenant}: lock held by {row or 'somebody who has just let go'}{since}"
             + (f"; waited {wait:.0f} s." if wait else "."),

@@ -191,6 +191,15 @@ def test_released_whatever_ends_the_block(tenant: Tenant, error: type[BaseExcept
     assert tenant.run("SELECT * FROM clients") == []
 
 
+def test_released_from_another_database(tenant: Tenant) -> None:
+    """A migration that failed after `USE other` leaves no row behind, here or there."""
+    session = tenant.session()
+    with session.held():
+        ask(session.connection, "USE information_schema")
+    assert tenant.lock_rows() == []
+    assert tenant.nobody_has_the_name(session.lock)
+
+
 def test_released_when_nobody_listens(tenant: Tenant) -> None:
     """A holder that cannot tell that it has the lock (boot was killed) does not keep it."""
     session = tenant.session()
