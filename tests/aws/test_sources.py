@@ -1,0 +1,308 @@
+"""Tenants and passwords that AWS keeps: what is read, what is refused, and what is asked again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from ebhook.database import Tenant
+from ebhook.errors import EbhookError, Refused, SettingsFailed, Unreachable
+from ebhook.secret import Secret
+from ebhook.settings import Settings
+from ebhook.tenants import discover
+from tests.aws.cloud import Answer, Cloud, skewed, throttled
+
+Make = Callable[..., Settings]
+
+RDS = {"engine": "mysql", "host": "db.example", "port": 3307, "username": "app"}
+
+
+def shown(tenant: Tenant) -> tuple[str, str, int, str | None, str | None, str | None]:
+    url = tenant.url
+    password = url.password.reveal() if url.password is not None else None
+    return tenant.name, url.host, url.port, url.user, password, url.database
+
+
+# --- the Parameter Store -------------------------------------------------------------------------
+
+
+def test_parameters_are_tenants(aws: Cloud, settings: Make) -> None:
+    """A URL, the JSON of a database's secret, a folder of fields, and a folder with a URL."""
+    aws.parameter("/agencies/acme", "mysql+pymysql://app:p%40ss@db.example:3307/acme_db")
+    aws.parameter("/agencies/birch", json.dumps({**RDS, "password": "p", "dbname": "birch_db"}))
+    for field, value in (("host", "h"), ("username", "u"), ("password", "a=b#c"), ("other", "x")):
+        aws.parameter(f"/agencies/cedar/{field}", value)
+    aws.parameter("/agencies/elm/db/url", "not read: it is deeper than a field")
+    aws.parameter("/agencies/elm/url", "mysql://u@h/elm")
+    aws.parameter("/other/zenith", "mysql://h/zenith")
+
+    found = discover(settings(TENANTS_SSM_PATH="/agencies/"))
+
+    assert [shown(tenant) for tenant in found] == [
+        ("acme", "db.example", 3307, "app", "p@ss", "acme_db"),
+        ("birch", "db.example", 3307, "app", "p", "birch_db"),
+        ("cedar", "h", 3306, "u", "a=b#c", "cedar"),
+        ("elm", "h", 3306, "u", None, "elm"),
+    ]
+
+
+def test_parameters_fill_a_template(aws: Cloud, settings: Make) -> None:
+    """What a parameter leaves open, tenants.url says: here all but the password."""
+    aws.parameter("/agencies/acme", "only a password ☂")
+
+    (tenant,) = discover(
+        settings(TENANTS_SSM_PATH="/agencies", TENANTS_URL="mysql://app@db:3307/{tenant}_prod")
+    )
+
+    assert shown(tenant) == ("acme", "db", 3307, "app", "only a password ☂", "acme_prod")
+
+
+def test_parameters_come_in_pages(aws: Cloud, settings: Make) -> None:
+    """The Parameter Store gives ten at a time."""
+    for number in range(25):
+        aws.parameter(f"/agencies/a{number:02}", f"mysql://u:p@h/a{number:02}")
+
+    found = discover(settings(TENANTS_SSM_PATH="/agencies"))
+
+    assert [tenant.name for tenant in found] == [f"a{number:02}" for number in range(25)]
+    assert aws.calls == ["ssm:GetParametersByPath"] * 3
+
+
+# --- Secrets Manager -----------------------------------------------------------------------------
+
+
+def test_secrets_by_prefix(aws: Cloud, settings: Make) -> None:
+    """The rest of a secret's name is the tenant's; more than one page, and one call for 20 values."""
+    for number in range(25):
+        aws.secret(f"agency/a{number:02}", {**RDS, "password": f"p{number}"})
+    aws.secret("agencies/no", {**RDS, "password": "p"})
+
+    found = discover(settings(TENANTS_SECRETS_PREFIX="agency/"))
+
+    assert [tenant.name for tenant in found] == [f"a{number:02}" for number in range(25)]
+    assert shown(found[7]) == ("a07", "db.example", 3307, "app", "p7", "a07")
+    assert aws.calls.count("secretsmanager:BatchGetSecretValue") == 2
+    assert "secretsmanager:GetSecretValue" not in aws.calls
+
+
+def test_secrets_by_tag(aws: Cloud, settings: Make) -> None:
+    """Key and value have to be of one tag: AWS's own filters do not see to that."""
+    aws.secret("prod/acme", {**RDS, "password": "p", "dbname": "acme"}, tenants="prod")
+    aws.secret("test/acme", {**RDS, "password": "p"}, tenants="test", stage="prod")
+
+    found = discover(settings(TENANTS_SECRETS_TAG="tenants=prod"))
+
+    assert [shown(tenant) for tenant in found] == [("acme", "db.example", 3307, "app", "p", "acme")]
+
+
+def test_secrets_by_list(aws: Cloud, settings: Make) -> None:
+    """Names and ARNs, whole or without their last characters, in the order of the list."""
+    arn = aws.secret("rds!db-1", {**RDS, "password": "p", "dbname": "acme"})
+    cut = aws.secret("agency/birch", {**RDS, "password": "p"}).rpartition("-")[0]
+    aws.secret("agency/cedar", {**RDS, "password": "p", "tenant": "Cedar County"})
+
+    found = discover(settings(TENANTS_SECRETS=f"agency/cedar,{cut},{arn}"))
+
+    assert [tenant.name for tenant in found] == ["Cedar County", "birch", "acme"]
+
+
+def test_passwords_for_names_from_elsewhere(aws: Cloud, settings: Make) -> None:
+    """Names from a list, passwords from Secrets Manager: JSON or bare; where the database is
+    stays as it was."""
+    aws.secret("agency/acme/db", {**RDS, "username": "acme_app", "password": "one"})
+    aws.secret("agency/birch/db", "two")
+
+    found = discover(
+        settings(
+            TENANTS_NAMES="birch,acme",
+            TENANTS_URL="mysql://app@db:3307/{tenant}",
+            TENANTS_PASSWORD_SECRET="agency/{tenant}/db",
+        )
+    )
+
+    assert [shown(tenant) for tenant in found] == [
+        ("birch", "db", 3307, "app", "two", "birch"),
+        ("acme", "db", 3307, "acme_app", "one", "acme"),
+    ]
+
+
+def test_one_password_for_all(aws: Cloud, settings: Make) -> None:
+    """A secret without {tenant} is read once, and all tenants remain one login."""
+    aws.secret("rds!db-1", {"username": "master", "password": "p"})
+    names = ",".join(f"a{number}" for number in range(30))
+
+    found = discover(
+        settings(
+            TENANTS_NAMES=names,
+            TENANTS_URL="mysql://db/{tenant}",
+            TENANTS_PASSWORD_SECRET="rds!db-1",
+        )
+    )
+
+    assert {(tenant.url.user, tenant.url.password) for tenant in found} == {("master", Secret("p"))}
+    assert aws.calls == ["secretsmanager:BatchGetSecretValue"]
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ({"username": "u", "password": "hunter2"}, "has no host, and tenants.url is not set"),
+        ({**RDS, "port": "x1", "password": "hunter2"}, "has a port that is not a number"),
+        ({**RDS, "engine": "postgres", "password": "hunter2"}, "of another kind ('postgres')"),
+        ("mysql://u:hunter2@h@x/y", "has more than one @"),
+        ("[hunter2]", "has no host, and tenants.url is not set"),
+    ],
+)
+@pytest.mark.parametrize("place", ["secret", "parameter"])
+def test_what_cannot_be_a_tenant(
+    aws: Cloud, settings: Make, place: str, value: object, complaint: str
+) -> None:
+    """The secret or parameter is named, and nothing of it is shown."""
+    if place == "secret":
+        aws.secret("agency/acme", value)
+        made = settings(TENANTS_SECRETS_PREFIX="agency/")
+    else:
+        aws.parameter("/agency/acme", value if isinstance(value, str) else json.dumps(value))
+        made = settings(TENANTS_SSM_PATH="/agency")
+
+    with pytest.raises(SettingsFailed) as failure:
+        discover(made)
+
+    assert f"The {place} " in failure.value.what
+    assert "agency/acme" in failure.value.what
+    assert complaint in failure.value.what
+    assert "hunter2" not in str(failure.value)
+
+
+def test_a_tenant_that_is_listed_twice(aws: Cloud, settings: Make) -> None:
+    """Two secrets of one tenant are a mistake, whichever of them was meant."""
+    aws.secret("a", {**RDS, "password": "p", "tenant": "acme", "dbname": "one"})
+    aws.secret("b", {**RDS, "password": "p", "tenant": "acme", "dbname": "two"})
+    aws.secret("c", {**RDS, "password": "p", "tenant": "birch", "dbname": "one"})
+
+    with pytest.raises(SettingsFailed) as failure:
+        discover(settings(TENANTS_SECRETS="a,b,c"))
+
+    assert "'acme': is listed twice" in failure.value.what
+    assert "'birch' and 'acme' are the same database" in failure.value.what
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"TENANTS_SSM_PATH": "/none"},
+        {"TENANTS_SECRETS_PREFIX": "none/"},
+        {"TENANTS_SECRETS_TAG": "none=none"},
+    ],
+)
+def test_no_tenant_at_all(aws: Cloud, settings: Make, variables: dict[str, str]) -> None:
+    """An empty source is a mistake in it, not an empty fleet."""
+    with pytest.raises(SettingsFailed) as failure:
+        discover(settings(**variables))
+
+    assert "No tenant was found by tenants.s" in failure.value.what
+
+
+def test_a_secret_that_is_not_there(aws: Cloud, settings: Make) -> None:
+    """It is named; a list that is only half there is no list."""
+    aws.secret("agency/acme", {**RDS, "password": "p"})
+
+    with pytest.raises(Refused) as failure:
+        discover(settings(TENANTS_SECRETS="agency/acme,agency/birch"))
+
+    assert "agency/birch" in failure.value.what
+
+
+# --- what AWS does, besides answering ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [throttled, lambda: (503, ""), lambda: (0, "")])
+def test_passing_failures_are_tried_again(
+    aws: Cloud, settings: Make, fault: Callable[[], Answer]
+) -> None:
+    """Throttling, a server's failure and a connection that breaks off are botocore's to handle."""
+    aws.parameter("/agencies/acme", "mysql://u:p@h/acme")
+    aws.faults = [fault, fault]
+
+    assert [tenant.name for tenant in discover(settings(TENANTS_SSM_PATH="/agencies"))] == ["acme"]
+    assert len(aws.calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "word"),
+    [
+        (throttled, Unreachable, "ThrottlingException"),
+        (skewed, Refused, "chronyc"),
+        (
+            lambda: (400, json.dumps({"__type": "AccessDeniedException", "message": "no"})),
+            Refused,
+            "docs/iam.md",
+        ),
+    ],
+)
+def test_lasting_failures_are_told(
+    aws: Cloud,
+    settings: Make,
+    fault: Callable[[], Answer],
+    error: type[EbhookError],
+    word: str,
+) -> None:
+    """With what was asked, and what to do."""
+    aws.faults = [fault] * 5
+
+    with pytest.raises(error) as failure:
+        discover(settings(TENANTS_SSM_PATH="/agencies"))
+
+    assert "ssm:GetParametersByPath /agencies/" in failure.value.what
+    assert word in str(failure.value)
+
+
+def test_nobody_at_the_other_end(
+    aws: Cloud, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No network to AWS may pass by itself: exit 75."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+
+    with pytest.raises(Unreachable) as failure:
+        discover(settings(TENANTS_SSM_PATH="/agencies"))
+
+    assert "network to AWS" in failure.value.next
+
+
+def test_nobody_to_ask_as(aws: Cloud, settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a role or keys there is nothing that waiting would mend."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+
+    with pytest.raises(Refused) as failure:
+        discover(settings(TENANTS_SSM_PATH="/agencies"))
+
+    assert "role" in failure.value.next
+
+
+def test_a_profile_that_is_not_there(aws: Cloud, settings: Make) -> None:
+    """A mistake of the settings."""
+    with pytest.raises(SettingsFailed) as failure:
+        discover(settings(TENANTS_SSM_PATH="/agencies", AWS_PROFILE="nobody"))
+
+    assert "nobody" in failure.value.what
+
+
+def test_no_region_at_all(aws: Cloud, settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Off AWS nobody can guess it."""
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    made = settings(TENANTS_SSM_PATH="/agencies")
+    made = type(made)(tenants=made.tenants, metadata="")
+
+    with pytest.raises(SettingsFailed) as failure:
+        discover(made)
+
+    assert "aws.region" in failure.value.next
