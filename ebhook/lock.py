@@ -218,7 +218,9 @@ class TenantLock:
         """
         try:
             self.connection.rollback()
-            self.connection.select_db(self.database)  # a migration that failed may have left it
+            # A migration that failed may have left LOCK TABLES, or be in another database.
+            run(self.connection, "UNLOCK TABLES")
+            self.connection.select_db(self.database)
             run(self.connection, f"DELETE FROM {quoted(self.table)} WHERE token = %s", token)
             self.connection.commit()
         except MySQLError:

@@ -191,11 +191,13 @@ def test_released_whatever_ends_the_block(tenant: Tenant, error: type[BaseExcept
     assert tenant.run("SELECT * FROM clients") == []
 
 
-def test_released_from_another_database(tenant: Tenant) -> None:
-    """A migration that failed after `USE other` leaves no row behind, here or there."""
+@pytest.mark.parametrize("statement", ["USE information_schema", "LOCK TABLES clients WRITE"])
+def test_released_wherever_a_migration_stopped(tenant: Tenant, statement: str) -> None:
+    """A migration that failed in another database, or with tables locked, leaves no row behind."""
+    tenant.run("CREATE TABLE clients (id INT PRIMARY KEY)")
     session = tenant.session()
     with session.held():
-        ask(session.connection, "USE information_schema")
+        ask(session.connection, statement)
     assert tenant.lock_rows() == []
     assert tenant.nobody_has_the_name(session.lock)
 
