@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,44 @@ def test_says_that_the_cache_cannot_be_written(
     with pytest.raises(ScratchFailed, match=str(tmp_path / "file")) as failure:
         fetch(Flavour.MYSQL)
     assert "XDG_CACHE_HOME" in failure.value.next
+
+
+DEBIAN = {"ID": "debian", "VERSION_CODENAME": "bookworm"}
+UBUNTU = {"ID": "ubuntu", "ID_LIKE": "debian", "VERSION_CODENAME": "noble"}
+MINT = {"ID": "linuxmint", "ID_LIKE": "ubuntu debian", "UBUNTU_CODENAME": "noble"}
+POCKETS = ("", "-updates", "-security")
+
+
+@pytest.mark.parametrize(
+    ("release", "flavour", "listed", "suites"),
+    [
+        (DEBIAN, Flavour.MYSQL, "bookworm", ["sid"]),
+        (DEBIAN, Flavour.MARIADB, "bookworm", [f"bookworm{pocket}" for pocket in POCKETS]),
+        (DEBIAN, Flavour.MYSQL, "stable", ["sid"]),
+        (UBUNTU, Flavour.MYSQL, "noble", [f"noble{pocket}" for pocket in POCKETS]),
+        (MINT, Flavour.MARIADB, "noble", [f"noble{pocket}" for pocket in POCKETS]),
+    ],
+)
+def test_takes_the_machines_own_mirrors(
+    machine: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    release: dict[str, str],
+    flavour: Flavour,
+    listed: str,
+    suites: list[str],
+) -> None:
+    """Packages come from the machine's mirrors of its own release; Debian's MySQL from unstable."""
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: release)
+    put(machine, "dpkg", "amd64")
+    put(machine, "apt-config", 'Acquire::http::Proxy "http://proxy.test";\nDPkg::Post-Invoke "x";')
+    names = (*(f"{listed}{pocket}" for pocket in POCKETS), f"{listed}-backports", "nodistro")
+    lines = [f'"http://mirror.test/os/dists/{name}/InRelease" {name} 0' for name in names]
+    put(machine, "apt-get", "\n".join(lines).replace('"', "'\\''"))
+    packages._Apt(flavour, tmp_path / "apt")
+    sources = (tmp_path / "apt/distribution.sources").read_text()
+    assert re.findall(r"^Suites: (.+)$", sources, re.MULTILINE) == suites
+    assert set(re.findall(r"^URIs: (.+)$", sources, re.MULTILINE)) == {"http://mirror.test/os"}
+    settings = (tmp_path / "apt/apt.conf").read_text()
+    assert 'Acquire::http::Proxy "http://proxy.test";' in settings
+    assert "Post-Invoke" not in settings
