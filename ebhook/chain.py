@@ -43,7 +43,7 @@ class Chain:
     @cached_property
     def head(self) -> str | None:
         """The revision that is nobody's parent; None when there are no revisions."""
-        return next(iter(_heads(self.revisions)), None)
+        return next(iter(heads_of(self.revisions)), None)
 
     def lineage(self, ids: Iterable[str]) -> frozenset[str]:
         """The revisions that a database standing at `ids` has, `ids` included."""
@@ -63,6 +63,15 @@ class Chain:
 
     def knows(self, ids: Iterable[str]) -> bool:
         return all(one in self.revisions for one in ids)
+
+    def first_of_branch(self, id: str) -> str:
+        """The first revision, going back from `id`, that only heads after `id` build on."""
+        rest = [head for head in heads_of(self.revisions) if id not in self.lineage([head])]
+        shared = self.lineage(rest)
+        at = self.revisions[id]
+        while len(at.parents) == 1 and at.parents[0] not in shared:
+            at = self.revisions[at.parents[0]]
+        return at.id
 
     def find(self, text: str) -> Revision:
         """The revision that `text` means: ``head``, an id, or the unambiguous start of one."""
@@ -125,16 +134,23 @@ def read_chain(folder: Path, *, env_py: bool = True) -> Chain:
 def check_chain(revisions: dict[str, Revision]) -> Chain:
     """The chain that version files make. Raises `ChainBroken`."""
     ordered = in_order(revisions)
-    heads = list(_heads(ordered))
+    heads = heads_of(ordered)
     if len(heads) > 1:
         named = "\n".join(f"  {id}  {ordered[id].message}  ({ordered[id].path})" for id in heads)
+        newest = max(heads, key=lambda id: ordered[id].date or "")
         raise ChainBroken(
             f"The chain has {len(heads)} heads:\n{named}\n",
             "No database was touched.",
-            'Merge them: flask db merge heads -m "JMS-1234 merge heads" '
-            "(or re-parent the newer file: its down_revision)",
+            f"Put the newer on top: ebhook relink {Chain(ordered).first_of_branch(newest)}; or, "
+            'when it is applied somewhere, join them: ebhook merge -m "JMS-1234 merge heads"',
         )
     return Chain(ordered)
+
+
+def heads_of(revisions: Mapping[str, Revision]) -> tuple[str, ...]:
+    """The revisions that are nobody's parent."""
+    parents = {parent for revision in revisions.values() for parent in revision.parents}
+    return tuple(id for id in revisions if id not in parents)
 
 
 def read_revisions(folder: Path, *, env_py: bool = True) -> dict[str, Revision]:
@@ -332,11 +348,6 @@ def _as_ids(value: object) -> tuple[str, ...]:
     if isinstance(value, (tuple, list, set)):
         return tuple(str(one) for one in value)
     return ()
-
-
-def _heads(revisions: Mapping[str, Revision]) -> Iterator[str]:
-    parents = {parent for revision in revisions.values() for parent in revision.parents}
-    return (id for id in revisions if id not in parents)
 
 
 def in_order(revisions: dict[str, Revision]) -> dict[str, Revision]:

@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -209,6 +209,97 @@ def heads(**common: Any) -> Exit:
     from ebhook.commands.chain import heads
 
     return heads(_options(**common))
+
+
+@cli.command()
+@click.option("-m", "--message", required=True, help='Ticket first: "JMS-1234 add my_new_table".')
+@click.option(
+    "--server-default",
+    "defaults",
+    multiple=True,
+    metavar="TABLE.COLUMN=VALUE",
+    help="For a new NOT NULL column: a value, an (expression), or null to let it be NULL.",
+)
+@click.option("--against", metavar="TENANT", help="Compare with this tenant, which is at head.")
+@click.option("--empty", is_flag=True, help="Compare nothing: a revision to fill by hand.")
+@_common
+def migrate(
+    message: str, defaults: tuple[str, ...], against: str | None, empty: bool, **common: Any
+) -> Exit:
+    """Write a revision with what the models have and the chain lacks. It only adds.
+
+    The models are compared with a scratch database that has the whole chain, on a private server or
+    on scratch_url. What does not add (drops, renames, other types) is left out, and named.
+
+    \b
+    Examples:
+      ebhook migrate -m "JMS-1234 add my_new_table"
+      ebhook migrate -m "JMS-1234 add tier" --server-default clients.tier=standard
+      ebhook migrate -m "JMS-1234 use utf8mb4 in notes" --empty
+    """
+    from ebhook.commands.migrate import migrate
+
+    return migrate(
+        _options(**common), message=message, against=against, empty=empty, defaults=defaults
+    )
+
+
+@cli.command()
+@click.option("-m", "--message", required=True, help='Ticket first: "JMS-1234 merge heads".')
+@_common
+def merge(message: str, **common: Any) -> Exit:
+    """Write the revision that joins the chain's heads.
+
+    \b
+    Examples:
+      ebhook merge -m "JMS-1234 merge heads"
+    """
+    from ebhook.commands.merge import merge
+
+    return merge(_options(**common), message=message)
+
+
+@cli.command()
+@click.argument("revision", metavar="REV")
+@click.option("--onto", metavar="REV", help="The new parent (default: the other head).")
+@_common
+def relink(revision: str, onto: str | None, **common: Any) -> Exit:
+    """Put REV, the first revision of a branch, on top of the other branch.
+
+    Only its down_revision and its "Revises" line change. Refused when REV is applied in a tenant.
+
+    \b
+    Examples:
+      ebhook relink 7f3a
+      ebhook relink 7f3a --onto 5c21
+    """
+    from ebhook.commands.relink import relink
+
+    return relink(_options(**common), revision=revision, onto=onto)
+
+
+@cli.command()
+@click.option(
+    "--graph",
+    type=click.Choice(["mermaid", "dot"]),
+    is_flag=False,
+    flag_value="mermaid",
+    help="Draw it instead: mermaid (when not said) or dot.",
+)
+@click.option("--write", is_flag=True, help="Write chain.sum anew from the version files.")
+@_common
+def chain(graph: Literal["mermaid", "dot"] | None, write: bool, **common: Any) -> Exit:
+    """Show what each revision creates and adds, and what is wrong with the chain.
+
+    \b
+    Examples:
+      ebhook chain
+      ebhook chain --graph dot
+      ebhook chain --write
+    """
+    from ebhook.commands.chain import chain
+
+    return chain(_options(**common), graph=graph, write=write)
 
 
 @cli.command()

@@ -198,7 +198,7 @@ def load_project(settings: Settings, chain: Chain) -> Project:
     logging.getLogger("alembic.runtime.migration").addFilter(lambda r: r.levelno > logging.INFO)
     app = _load_app(settings) if _wants_flask(settings) else None
     try:
-        config = _config(settings, app)
+        config = alembic_config(settings, app)
         script = ScriptDirectory.from_config(config)
         for _ in script.walk_revisions():
             pass
@@ -260,8 +260,8 @@ def _load_app(settings: Settings) -> Any:
         ) from None
 
 
-def _config(settings: Settings, app: Any) -> Config:
-    """Alembic's Config, as the application's own tools would make it."""
+def alembic_config(settings: Settings, app: Any = None) -> Config:
+    """Alembic's Config, as the application's own tools would make it; `app` is a Flask one."""
     migrate = app.extensions.get("migrate") if app is not None else None
     if migrate is not None:
         with app.app_context():

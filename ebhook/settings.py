@@ -37,6 +37,7 @@ Name = Annotated[str, Meta(min_length=1)]
 Seconds = Annotated[float, Meta(ge=0, le=_YEAR)]
 Positive = Annotated[float, Meta(gt=0, le=_YEAR)]
 Count = Annotated[int, Meta(ge=0)]
+Flavour = Literal["mysql", "mariadb"]
 # What a MySQL identifier may be, less what nobody would want: at most 64 characters.
 TableName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_$]{1,64}$")]
 # What a problem says of the next two is their description.
@@ -155,6 +156,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     holder: Name | None = None
     connect_timeout: Positive = 10.0
     scratch_url: Secret | None = None
+    scratch_flavours: Annotated[tuple[Flavour, ...], Meta(min_length=1)] = ("mysql",)
     tenants: Tenants = Tenants()
     lock: Lock = Lock()
     journal: Journal = Journal()
@@ -523,6 +525,8 @@ def _expected(kind: Any) -> str:
             return f"a number of seconds, {start}, at most {most}"
         case inspect.LiteralType(values=values):
             return f"one of {', '.join(map(str, values))}"
+        case inspect.VarTupleType(item_type=inspect.LiteralType(values=values)):
+            return f"a list of {' and '.join(map(repr, values))}, one at least"
         case inspect.VarTupleType():
             return 'a list of texts, none of them empty: ["…", "…"]'
         case inspect.StrType(pattern=str()):

@@ -1,19 +1,25 @@
-"""``heads`` and ``history``: the chain, as its users know it from Flask-Migrate."""
+"""``heads``, ``history`` and ``chain``: the chain, as its users know it from Flask-Migrate, and drawn."""
 
 from __future__ import annotations
 
-from ebhook.chain import read_chain, read_revisions
+from dataclasses import replace
+from typing import Literal
+
+from ebhook import chain_sum
+from ebhook.authoring.graph import dot, mermaid
+from ebhook.authoring.summary import Overview, in_any_order, overview
+from ebhook.chain import check_chain, heads_of, read_chain, read_revisions
 from ebhook.commands.gather import Options, load_settings
-from ebhook.errors import Exit
-from ebhook.report import print_json
+from ebhook.errors import ChainBroken, Exit
+from ebhook.report import print_json, table
+from ebhook.settings import Settings
 
 
 def heads(options: Options) -> Exit:
     """The revisions that nothing builds on; a healthy chain has one. Shows two heads, too."""
     settings = load_settings(options)
     revisions = read_revisions(settings.folder, env_py=settings.env_py)
-    parents = {parent for revision in revisions.values() for parent in revision.parents}
-    found = [revision for id, revision in revisions.items() if id not in parents]
+    found = [revisions[id] for id in heads_of(revisions)]
     if len(found) < 2:
         read_chain(settings.folder, env_py=settings.env_py)  # complains of all else
     if options.json:
@@ -47,3 +53,89 @@ def history(options: Options) -> Exit:
         mark = " (head)" if revision.id == chain.head else ""
         print(f"{before} -> {revision.id}{mark}, {revision.message}")
     return Exit.OK
+
+
+def chain(options: Options, *, graph: Literal["mermaid", "dot"] | None, write: bool) -> Exit:
+    """What each revision does and what is wrong with it; or a drawing; or chain.sum, written anew."""
+    settings = load_settings(options)
+    if write:
+        return _write(options, settings)
+    found = _look(settings)
+    if graph is not None:
+        print(mermaid(found) if graph == "mermaid" else dot(found))
+    elif options.json:
+        print_json(_document(found))
+    else:
+        print(_text(found))
+    if found.broken:
+        return Exit.CHAIN
+    return Exit.FINDINGS if any(one.problems for one in found.revisions) else Exit.OK
+
+
+def _write(options: Options, settings: Settings) -> Exit:
+    checked = check_chain(read_revisions(settings.folder, env_py=settings.env_py))
+    written = chain_sum.write(settings.folder, checked.revisions.values())
+    path = settings.folder / chain_sum.FILE_NAME
+    if options.json:
+        print_json({"head": checked.head, "file": str(path), "written": written})
+    elif written:
+        print(f"{path}: written, head {checked.head}")
+    else:
+        print(f"{path}: was right already, head {checked.head}")
+    return Exit.OK
+
+
+def _look(settings: Settings) -> Overview:
+    revisions = in_any_order(read_revisions(settings.folder, env_py=settings.env_py))
+    try:
+        listed = chain_sum.read(settings.folder)
+    except ChainBroken as problem:
+        found = overview(revisions, settings)
+        return replace(
+            found,
+            problems=(*found.problems, problem.what),
+            next=found.next or problem.next,
+            broken=True,
+        )
+    differences = () if listed is None else chain_sum.compare(settings.folder, listed, revisions)
+    return overview(revisions, settings, differences)
+
+
+def _text(found: Overview) -> str:
+    lines = [
+        (
+            one.revision.id,
+            one.ticket or "-",
+            one.day or "-",
+            "; ".join(one.does) or one.title,
+            "; ".join([*(f"! {problem}" for problem in one.problems), *["head"] * one.is_head]),
+        )
+        for one in found.revisions
+    ]
+    parts = [table(("revision", "ticket", "date", "what it does", ""), lines)] if lines else []
+    parts.extend(found.problems)
+    if found.next:
+        parts.append(found.next)
+    return "\n\n".join(parts) or "No revision yet."
+
+
+def _document(found: Overview) -> dict[str, object]:
+    return {
+        "heads": list(found.heads),
+        "problems": list(found.problems),
+        "next": found.next,
+        "revisions": [
+            {
+                "revision": one.revision.id,
+                "parents": list(one.revision.parents),
+                "ticket": one.ticket,
+                "date": one.revision.date,
+                "message": one.revision.message,
+                "file": one.revision.path.name,
+                "does": list(one.does),
+                "problems": list(one.problems),
+                "head": one.is_head,
+            }
+            for one in found.revisions
+        ],
+    }

@@ -31,6 +31,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "holder": ("blue", "blue"),
     "connect_timeout": ("2.5", 2.5),
     "scratch_url": ("mysql://root@scratch/", Secret("mysql://root@scratch/")),
+    "scratch_flavours": ("mariadb, mysql", ("mariadb", "mysql")),
     "tenants.url": (URL, Secret(URL)),
     "tenants.names": ("acme, zenith", ("acme", "zenith")),
     "tenants.like": ("agency\\_%", "agency\\_%"),

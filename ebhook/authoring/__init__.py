@@ -1,0 +1,1 @@
+"""Writing the chain: new revisions, merges, re-parenting, and looking at what is there."""

@@ -1,0 +1,118 @@
+"""``relink``: the newer of two branches goes on top of the other."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+
+from pymysql.err import MySQLError
+
+from ebhook import chain_sum
+from ebhook.authoring.relink import choose
+from ebhook.authoring.relink import relink as rewrite
+from ebhook.chain import Chain, check_chain, heads_of, in_order, read_revisions
+from ebhook.commands.gather import Options, load_settings, reporter
+from ebhook.database import Tenant, connect_patiently, explain
+from ebhook.errors import EbhookError, Exit, PersonNeeded, Refused, TryAgain
+from ebhook.journal import Journal
+from ebhook.report import Reporter, count, print_json
+from ebhook.settings import Settings
+from ebhook.survey import Standing, State, survey
+from ebhook.tenants import discover
+
+
+def relink(options: Options, *, revision: str, onto: str | None) -> Exit:
+    """Edits the file's parent, unless the revision is applied somewhere; writes chain.sum."""
+    settings = load_settings(options)
+    revisions = read_revisions(settings.folder, env_py=settings.env_py)
+    moved, parent = choose(revisions, revision, onto)
+    with reporter(options) as report:
+        _refuse_if_applied(moved.id, Chain(in_order(revisions)), settings, report)
+    rewrite(moved.path, parent.id)
+    after = in_order(read_revisions(settings.folder, env_py=settings.env_py))
+    heads = heads_of(after)
+    if len(heads) == 1:
+        chain_sum.write(settings.folder, check_chain(after).revisions.values())
+    if options.json:
+        print_json(
+            {
+                "revision": moved.id,
+                "file": str(moved.path),
+                "from": list(moved.parents),
+                "onto": parent.id,
+                "heads": list(heads),
+            }
+        )
+        return Exit.OK
+    print(f"{moved.path}\n{moved.id} builds on {parent.id} now ({parent.message})")
+    if len(heads) == 1:
+        print(f"the head is {heads[0]}")
+    else:
+        print(f"there are still {len(heads)} heads: {', '.join(heads)}; see: ebhook chain --graph")
+    return Exit.OK
+
+
+def _refuse_if_applied(id: str, chain: Chain, settings: Settings, report: Reporter) -> None:
+    """Asks every tenant that can be reached; raises when one has the revision, or a part of it.
+
+    A database that has it would get the other branch's revisions after it, so its order would
+    differ from the chain's, and a database between the two would never get them at all.
+    """
+    tenants: list[Tenant] = []
+    if _has_tenants(settings):
+        try:
+            tenants = discover(settings)
+        except (TryAgain, Refused) as error:
+            report.say(f"Whether it is applied somewhere could not be asked: {error.what}")
+            return
+    report.knows(tenants)
+    if not tenants:
+        report.say("No tenants are set here: whether it is applied somewhere could not be asked.")
+        return
+    standings = survey(tenants, chain, settings)
+    applied = [one.tenant.name for one in standings if _has(one, id, chain, settings)]
+    if applied:
+        some = ", ".join(applied[:5]) + (" …" if len(applied) > 5 else "")
+        raise PersonNeeded(
+            f"{id} is applied in {count(len(applied), 'tenant')}: {some}.",
+            "Its parent was not changed.",
+            "Join the branches instead, which is right wherever it is applied: "
+            'ebhook merge -m "JMS-1234 merge heads"',
+        )
+    unseen = [one for one in standings if one.state is State.UNREACHABLE]
+    if unseen:
+        report.say(
+            f"{count(len(unseen), 'tenant')} could not be asked whether it is applied there: "
+            f"{unseen[0].error}"
+        )
+
+
+def _has_tenants(settings: Settings) -> bool:
+    return any(key.startswith("tenants.") for key in settings.origins)
+
+
+def _has(standing: Standing, id: str, chain: Chain, settings: Settings) -> bool:
+    half = standing.half is not None and standing.half.revision == id
+    if half or id in chain.lineage(standing.revisions):
+        return True
+    if chain.knows(standing.revisions):
+        return False
+    return id in _journalled(standing.tenant, settings)
+
+
+def _journalled(tenant: Tenant, settings: Settings) -> set[str | None]:
+    """What the journal of a database knows that stands where this chain knows nothing."""
+    try:
+        connection = connect_patiently(
+            tenant.url,
+            database=tenant.database,
+            timeout=settings.connect_timeout,
+            deadline=time.monotonic() + settings.connect_timeout,
+        )
+        with closing(connection):
+            journal = Journal(connection, tenant.name, tenant.database, settings.journal.table)
+            return {entry.revision for entry in journal.entries() if entry.kind == "upgrade"}
+    except MySQLError as error:
+        raise explain(error, tenant.url, tenant.database) from None
+    except EbhookError:
+        return set()

@@ -1,0 +1,184 @@
+"""Throw-away databases, and a chain at work on one: for what writes and proves revisions.
+
+Everything here runs in a process of its own, or at the end of one: the application is imported, its
+folder is the working directory, and whichever MySQL engine it makes leads to the scratch database.
+A developer's own database is never reached, and need not be there.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+from pymysql.err import MySQLError
+
+from ebhook.beanstalk import Holder
+from ebhook.chain import Chain
+from ebhook.database import Connection, Tenant, connect, explain, quoted, run, scalar
+from ebhook.errors import SettingsFailed
+from ebhook.events import Emit
+from ebhook.journal import Journal
+from ebhook.migration import Migration
+from ebhook.project import Project, load_project
+from ebhook.scratch import Flavour, server
+from ebhook.settings import Settings
+from ebhook.url import Url, parse_url
+
+Say = Callable[[str], None]
+PREFIX = "ebhook_scratch_"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A server on which databases may be made and dropped."""
+
+    flavour: str
+    version: str
+    url: Url
+    timeout: float
+
+    @contextmanager
+    def database(self) -> Iterator[Tenant]:
+        """An empty database, gone when the block ends."""
+        tenant = Tenant("scratch", replace(self.url, database=PREFIX + secrets.token_hex(6)))
+        self.empty(tenant)
+        try:
+            yield tenant
+        finally:
+            with suppress(MySQLError), closing(self._connect()) as connection:
+                run(connection, f"DROP DATABASE IF EXISTS {quoted(tenant.database)}")
+
+    def empty(self, tenant: Tenant) -> None:
+        """Makes a scratch database anew."""
+        try:
+            with closing(self._connect()) as connection:
+                run(connection, f"DROP DATABASE IF EXISTS {quoted(tenant.database)}")
+                run(connection, f"CREATE DATABASE {quoted(tenant.database)}")
+        except MySQLError as error:
+            raise explain(error, self.url, tenant.database) from None
+
+    def _connect(self) -> Connection:
+        return connect(self.url, database=None, timeout=self.timeout)
+
+
+@contextmanager
+def benches(settings: Settings, flavours: Iterable[str], say: Say) -> Iterator[list[Bench]]:
+    """The server that `scratch_url` names; without one, a private server of each flavour.
+
+    Raises:
+        SettingsFailed: `scratch_url` names a database, or no MySQL.
+        ScratchFailed, Unreachable, Refused: there is no server.
+    """
+    if settings.scratch_url is not None:
+        yield [_given(settings)]
+        return
+    with ExitStack() as stack:
+        found = []
+        for flavour in flavours:
+            running = stack.enter_context(server(Flavour(flavour), report=say))
+            url = parse_url(running.url())
+            found.append(Bench(flavour, running.version, url, settings.connect_timeout))
+        yield found
+
+
+def _given(settings: Settings) -> Bench:
+    assert settings.scratch_url is not None
+    url = parse_url(settings.scratch_url.reveal())
+    if url.database:
+        raise SettingsFailed(
+            f"scratch_url names a database ({url.database!r}).",
+            "Nothing was touched.",
+            "Databases are made and dropped on that server: end the URL with its slash.",
+        )
+    with closing(connect(url, database=None, timeout=settings.connect_timeout)) as connection:
+        version = str(scalar(connection, "SELECT VERSION()"))
+    flavour = Flavour.MARIADB if "mariadb" in version.lower() else Flavour.MYSQL
+    return Bench(flavour, version, url, settings.connect_timeout)
+
+
+# The application's engines
+
+_target: list[Url] = []  # the scratch database that they all lead to
+
+
+def open_project(settings: Settings, chain: Chain, tenant: Tenant) -> Project:
+    """Loads migrations and application, as the worker of an upgrade does."""
+    os.chdir(settings.root)
+    if str(settings.root) not in sys.path:
+        sys.path.insert(0, str(settings.root))
+    lead_to(tenant.url)
+    return load_project(settings, chain)
+
+
+def lead_to(url: Url) -> None:
+    """From now on each MySQL engine of this process connects to `url`, whatever its own URL is."""
+    if not _target:
+        sa.event.listen(sa.Engine, "do_connect", _redirect)
+    _target[:] = [url]
+
+
+def _redirect(
+    dialect: sa.Dialect, record: Any, arguments: list[Any], named: dict[str, Any]
+) -> None:
+    """SQLAlchemy's hook before a connection: the driver stays, the place changes."""
+    if dialect.name not in ("mysql", "mariadb"):
+        return
+    where = sa.make_url(_target[0].reveal())
+    positional, keywords = dialect.create_connect_args(where)
+    arguments[:] = list(positional)
+    named.clear()
+    named.update(keywords)
+
+
+# The chain at work
+
+
+def migrate(
+    project: Project, tenant: Tenant, target: str | None, emit: Emit, *, downgrade: bool = False
+) -> None:
+    """Brings a scratch database to `target` as an upgrade would, but for the lock.
+
+    Raises:
+        MigrationFailed, ChainBroken, …: as `ebhook upgrade` would.
+    """
+    with closing(open_tenant(tenant, project.settings)) as connection:
+        migration(
+            project, tenant, connection, target, emit, downgrade=downgrade, kind=Migration
+        ).run()
+
+
+def open_tenant(tenant: Tenant, settings: Settings) -> Connection:
+    return connect(tenant.url, database=tenant.database, timeout=settings.connect_timeout)
+
+
+def migration(
+    project: Project,
+    tenant: Tenant,
+    connection: Connection,
+    target: str | None,
+    emit: Emit,
+    *,
+    downgrade: bool,
+    kind: type[Migration],
+) -> Migration:
+    """A `Migration` on a scratch database, with a journal and without a deadline."""
+    journal = Journal(connection, tenant.name, tenant.database, project.settings.journal.table)
+    journal.make()
+    return kind(
+        project,
+        tenant,
+        connection,
+        Holder("scratch", os.getpid(), None, None, "scratch", "scratch"),
+        target,
+        downgrade,
+        float("inf"),
+        emit,
+        lambda: False,
+        journal,
+    )
