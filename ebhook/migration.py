@@ -293,12 +293,15 @@ class Migration:
         try:
             at = versions(self.connection, self.tenant.database, table)
             half = self.journal.unfinished() if self.journal is not None else None
+            done = half.position if half is not None else 0
             if self.journal is not None and half is not None:
+                if half.pending is not None:
+                    done += self.journal.verdict(half.pending) is Verdict.HAPPENED
                 self.journal.write(half.id, {"note": why[:1000]})
                 self.connection.commit()
         except MySQLError:
             return "a revision that could not be read again", 0
-        return ", ".join(at) or "base", half.position if half is not None else 0
+        return ", ".join(at) or "base", done
 
     def _place(self) -> str:
         return f" at statement {self.last.index or 1}" if self.last is not None else ""

@@ -35,7 +35,7 @@ def bring(
             target=target,
             deadline=began + settings.rollout.deadline,
             dry_run=dry_run,
-            canary=canary_of(settings, tenants, chosen=bool(names)),
+            canary=() if dry_run else canary_of(settings, tenants, chosen=bool(names)),
         )
         standings = look(tenants, chain, settings, report)
         if dry_run:
