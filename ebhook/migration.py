@@ -201,6 +201,7 @@ class Migration:
             lambda: str(cursor.mogrify(statement, parameters or None)),
             lambda sql: cursor.execute(sql, parameters or None),
             adds_column=isinstance(getattr(compiled, "statement", None), AddColumn),
+            instead=_nothing(len(getattr(compiled, "effective_returning", None) or ())),
         )
 
     def _do_execute_no_params(
@@ -226,13 +227,14 @@ class Migration:
         execute: Callable[[str], Any],
         *,
         adds_column: bool = False,
+        instead: str = "DO 0",
     ) -> bool:
         kind = kind_of(statement)
         if self.journal is None:
             if kind is Kind.READ:
                 return False
             self.statements.append(text())
-            cursor.execute("DO 0")
+            cursor.execute(instead)
             return True
         runner = Runner(
             self.connection,
@@ -248,7 +250,7 @@ class Migration:
         if self.recorder is None:
             do()
         elif not self.recorder.run(kind, text(), do):
-            cursor.execute("DO 0")
+            cursor.execute(instead)
         return True
 
     # Failures
@@ -320,6 +322,11 @@ class Migration:
                 f"ebhook resolve {name} --applied. Then: ebhook upgrade {name}"
             )
         return f"Fix {self.running}, then: ebhook upgrade {name}"
+
+
+def _nothing(returning: int) -> str:
+    """What is run in place of a statement that is not to run; `returning`: columns of its rows."""
+    return f"SELECT {', '.join(['NULL'] * returning)}" if returning else "DO 0"
 
 
 def title(doc: str | None) -> str:
