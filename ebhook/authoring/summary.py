@@ -103,7 +103,7 @@ def overview(
         for id in heads:
             marks.setdefault(id, []).append(f"one of {len(heads)} heads")
     broken = False
-    reached = Chain(revisions).lineage(heads)
+    reached = Chain(_without_missing(revisions)).lineage(heads)
     for revision in revisions.values():
         if revision.id not in reached:
             broken = True
@@ -151,15 +151,19 @@ def overview(
 
 def in_any_order(revisions: dict[str, Revision]) -> dict[str, Revision]:
     """Parents before children as far as that is possible: a broken chain is to be looked at."""
-    known = {
-        id: replace(one, parents=tuple(p for p in one.parents if p in revisions))
-        for id, one in revisions.items()
-    }
     try:
-        order = list(in_order(known))
+        order = list(in_order(_without_missing(revisions)))
     except ChainBroken:  # it goes in a circle
         order = sorted(revisions, key=lambda id: (revisions[id].date or "", id))
     return {id: revisions[id] for id in order}
+
+
+def _without_missing(revisions: Mapping[str, Revision]) -> dict[str, Revision]:
+    """The revisions as if parents without a file were not named."""
+    return {
+        id: replace(one, parents=tuple(parent for parent in one.parents if parent in revisions))
+        for id, one in revisions.items()
+    }
 
 
 def what_it_does(path: Path) -> Iterator[str]:
