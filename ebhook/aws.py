@@ -31,7 +31,7 @@ from ebhook.beanstalk import ask_metadata
 from ebhook.errors import EbhookError, Refused, SettingsFailed, Unreachable
 from ebhook.secret import Secret
 from ebhook.settings import Settings
-from ebhook.url import Origin, Url, UrlInvalid, read_login
+from ebhook.url import Url, UrlInvalid, read_login
 
 BATCH = 20  # secrets in one BatchGetSecretValue: its limit
 
@@ -174,16 +174,6 @@ def _token(url: Url, account: Account) -> Secret:
                 DBHostname=url.host, Port=url.port, DBUsername=url.user or "", Region=region
             )
         )
-
-
-def warm(origin: Origin) -> None:
-    """Makes what a token needs, before processes are forked that each would make it anew."""
-    if origin.kind == "iam":
-        with _asked("boto3 for its credentials"):
-            _client("rds", Account(origin.region, origin.profile))
-            credentials = _session(origin.profile).get_credentials()
-            if credentials is not None:
-                credentials.get_frozen_credentials()
 
 
 # Notices

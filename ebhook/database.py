@@ -11,7 +11,6 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
-from ssl import SSLContext
 from typing import Any
 
 import pymysql
@@ -37,6 +36,7 @@ class Errno(IntEnum):
     UNKNOWN_TABLE = 1051
     DUP_FIELDNAME = 1060
     DUP_KEYNAME = 1061
+    PARSE_ERROR = 1064
     SERVER_SHUTDOWN = 1053
     CANT_DROP_FIELD_OR_KEY = 1091
     NO_SUCH_THREAD = 1094
@@ -163,8 +163,9 @@ class _Connection(Connection):
     """Insists on TLS where that is demanded. Its end is no error: the server, or a network that
     went away, may have closed it before."""
 
-    def __init__(self, context: SSLContext | None, **options: Any) -> None:
-        self._context = context
+    def __init__(self, login: Url, **options: Any) -> None:
+        self.login = login
+        self._context = context = tls.context_of(login.options)
         if context is not None:
             options["ssl"] = context
         super().__init__(auth_plugin_map={"mysql_clear_password": tls.ClearPassword}, **options)
@@ -235,7 +236,12 @@ def _open(url: Url, database: str | None, timeout: float) -> Connection:
     for name in ("unix_socket", "charset", "bind_address", "server_public_key"):
         if url.options.get(name):
             options[name] = url.options[name]
-    return _Connection(tls.context_of(url.options), **options)
+    return _Connection(url, **options)
+
+
+def login_of(connection: Connection, url: Url) -> Url:
+    """The URL that `connection` came in by: `url`, or what was read anew, or a token."""
+    return connection.login if isinstance(connection, _Connection) else url
 
 
 def connect_patiently(

@@ -22,6 +22,7 @@ from ebhook.database import (
     Tenant,
     errno,
     explain,
+    login_of,
     rollback,
     text_of,
 )
@@ -90,7 +91,7 @@ class Migration:
             try:
                 self.project.run(
                     locked,
-                    self.tenant.url,
+                    login_of(self.connection, self.tenant.url),
                     target=self.target,
                     steps=self._steps,
                     on_version_apply=self._on_version_apply,

@@ -127,10 +127,11 @@ def main() -> None:
     settings, chain, url = control.recv()
     try:
         project = _load(settings, chain)
-        if url.origin is not None:
-            from ebhook.aws import warm
+        if url.origin is not None and url.origin.kind == "iam":
+            # For env.py's own engine; and what a token needs is made once for all workers.
+            from ebhook.aws import renewed
 
-            warm(url.origin)
+            url = renewed(url)
         _rehearse(project, url)
     except EbhookError as error:
         control.send(error)
