@@ -127,3 +127,18 @@ class Agency:
         self.ask(name, f"CREATE TABLE IF NOT EXISTS {table} (version_num VARCHAR(32) PRIMARY KEY)")
         for revision in revisions:
             self.ask(name, f"INSERT INTO {table} VALUES ('{revision}')")
+
+    def stand_at_a002(self, name: str) -> None:
+        """A tenant of the project `linear` as its first two revisions leave it, by plain SQL."""
+        self.ask(
+            name,
+            "CREATE TABLE clients (id INTEGER NOT NULL AUTO_INCREMENT, name VARCHAR(100) NOT NULL,"
+            " PRIMARY KEY (id))",
+        )
+        self.ask(
+            name,
+            "CREATE TABLE visits (id INTEGER NOT NULL AUTO_INCREMENT, client_id INTEGER NOT NULL,"
+            " visited_on DATE NOT NULL, PRIMARY KEY (id),"
+            " FOREIGN KEY(client_id) REFERENCES clients (id))",
+        )
+        self.stand(name, "a002")

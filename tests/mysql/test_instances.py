@@ -83,9 +83,7 @@ def test_eight_instances_apply_each_revision_once(agency: Make, server: AnyServe
 @contextmanager
 def in_the_way(tenants: Agency, name: str) -> Iterator[Callable[[], None]]:
     """A tenant at a002, where a person's open transaction stops a003; yields what ends that."""
-    tenants.ask(name, "CREATE TABLE clients (id INT PRIMARY KEY, name VARCHAR(100))")
-    tenants.ask(name, "CREATE TABLE visits (id INT PRIMARY KEY, client_id INT)")
-    tenants.stand(name, "a002")
+    tenants.stand_at_a002(name)
     with tenants.fleet.connect(name) as person:
         ask(person, "BEGIN")
         ask(person, "SELECT * FROM clients")
