@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -18,6 +19,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def main() -> None:
     """Runs one command, reports what went wrong in three parts, and exits."""
     wants_json = "--json" in sys.argv[1:]
+    for number in (signal.SIGTERM, signal.SIGHUP):  # the platform's, and a terminal's end
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, signal.default_int_handler)
     try:
         code = cli.main(prog_name="ebhook", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -123,9 +127,9 @@ def upgrade(tenant: tuple[str, ...], to: str | None, dry_run: bool, **common: An
       ebhook upgrade acme --dry-run
       ebhook upgrade acme zenith --to 7f3a
     """
-    from ebhook.commands.boot import bring
+    from ebhook.commands.upgrade import upgrade
 
-    return bring(_options(**common), command="upgrade", names=tenant, to=to, dry_run=dry_run)
+    return upgrade(_options(**common), names=tenant, to=to, dry_run=dry_run)
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})

@@ -32,6 +32,7 @@ from ebhook.errors import (
     Skipped,
     StateUnknown,
     Stopped,
+    TryAgain,
     Unreachable,
     worst,
 )
@@ -95,6 +96,30 @@ def canary_of(settings: Settings, tenants: Sequence[Tenant], *, chosen: bool) ->
 def exit_code(results: Iterable[Result]) -> Exit:
     """The worst outcome decides."""
     return worst([result.error.exit_code for result in results if result.error is not None])
+
+
+def excused(settings: Settings, results: Iterable[Result], error: EbhookError | None) -> bool:
+    """May an instance start although `results`, or what came before them, are not good?
+
+    A broken chain, wrong settings and a wrong command line are defects of the bundle: never.
+    """
+    allowed = {
+        outcome: (
+            settings.boot.on_unreachable
+            if outcome is Outcome.UNREACHABLE
+            else settings.boot.on_failure
+        )
+        == "start"
+        for outcome in Outcome
+    }
+    if error is not None:
+        mine = isinstance(error, TryAgain | PersonNeeded)
+        return mine and allowed[_outcome_of(error)]
+    bad = [result for result in results if not result.outcome.good]
+    return all(
+        allowed[result.outcome] and isinstance(result.error, TryAgain | PersonNeeded)
+        for result in bad
+    )
 
 
 def roll_out(

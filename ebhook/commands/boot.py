@@ -1,58 +1,69 @@
-"""``boot`` and ``upgrade``: survey, roll out, report."""
+"""``boot``: what the hooks run. Every tenant to head; then whoever wants to hear of it is told."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 from ebhook.beanstalk import identify
-from ebhook.commands.gather import Options, gather, load_settings, look, reporter
-from ebhook.errors import Exit
-from ebhook.report import print_json, rollout_document, rollout_text
-from ebhook.rollout import Plan, canary_of, exit_code, roll_out
+from ebhook.commands.gather import Options, load_settings, reporter
+from ebhook.commands.upgrade import Run, bring, text_of
+from ebhook.errors import EbhookError, Exit
+from ebhook.notices import Ended, metric_line, send
+from ebhook.report import count, print_json, rollout_document
+from ebhook.rollout import excused, exit_code
+
+DOCTOR = "What else may be wrong on this instance: ebhook doctor"
 
 
 def boot(options: Options) -> Exit:
-    """What the predeploy hook runs: every tenant to head."""
-    return bring(options, command="boot")
-
-
-def bring(
-    options: Options,
-    *,
-    command: str,
-    names: Sequence[str] = (),
-    to: str | None = None,
-    dry_run: bool = False,
-) -> Exit:
-    """Brings the named tenants (all, when none is named) to head, or to `to`."""
+    """0 when every tenant is at head, or when the settings let the instance start all the same."""
     began = time.monotonic()
     settings = load_settings(options)
     with reporter(options) as report:
-        chain, tenants = gather(settings, report, names)
-        target = chain.find(to).id if to is not None else chain.head
-        plan = Plan(
-            target=target,
-            deadline=began + settings.rollout.deadline,
-            dry_run=dry_run,
-            canary=() if dry_run else canary_of(settings, tenants, chosen=bool(names)),
-        )
-        standings = look(tenants, chain, settings, report)
-        if dry_run:
-            report.say("dry run: nothing is changed")
-        holder = identify(command, settings)
-        results = roll_out(standings, chain, settings, holder, plan, report.emit)
-        code = exit_code(results)
-        document = rollout_document(chain.head, code, results)
+        holder = identify("boot", settings)
+        run, error = Run(None, None, 0, ()), None
+        try:
+            lenient = settings.boot.on_unreachable == "start"
+            run = bring(settings, report, holder, began=began, lenient=lenient)
+        except EbhookError as failure:
+            error = failure
+        code = error.exit_code if error is not None else exit_code(run.results)
+        starts = code is not Exit.OK and excused(settings, run.results, error)
+        seconds = time.monotonic() - began
+        ended = Ended(run.head, run.results, run.behind, seconds, code, starts, holder, error)
+        document = rollout_document(run.head, Exit.OK if starts else code, run.results)
+        if starts:
+            document["excused"] = int(code)
         report.log({"event": "Report", **document})
+        report.log(metric_line(ended, settings.notice.namespace))
+        for problem in send(ended, settings, report.hidden):
+            report.say(problem)
+        if error is not None and not starts:
+            error.next = f"{error.next} {DOCTOR}"
+            raise error
+        if error is not None:
+            report.say(str(error))
     if options.json:
         print_json(report.hidden(document))
-        return code
-    for result in results:
-        if result.statements:
-            print(f"-- {result.tenant}")
-            print("\n".join(f"{statement.strip()};" for statement in result.statements))
-    if not dry_run:
-        seconds = time.monotonic() - began
-        print(report.hide(rollout_text(chain.head, results, seconds, target=target)))
-    return code
+    elif error is None:
+        print(report.hide(text_of(run, began)))
+    if starts:
+        report.say(_shout(ended))
+    elif code is not Exit.OK:
+        report.say(DOCTOR)
+    return Exit.OK if starts else code
+
+
+def _shout(ended: Ended) -> str:
+    """Nobody who looks into the log may miss it."""
+    bad = [result.tenant for result in ended.results if not result.outcome.good]
+    who = "the tenants could not be read"
+    if bad:
+        few = ", ".join(bad[:10]) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
+        who = f"{len(bad)} of {count(len(ended.results), 'tenant')} not at head: {few}"
+    line = "*" * 72
+    return (
+        f"{line}\n*** THIS INSTANCE STARTS ALL THE SAME: {who}\n"
+        f"*** That is what boot.on_failure and boot.on_unreachable say. Without them: exit "
+        f"{int(ended.code)}.\n*** Next: ebhook status\n{line}"
+    )

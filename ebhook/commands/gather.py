@@ -19,6 +19,7 @@ from ebhook.report import Reporter
 from ebhook.settings import Settings
 from ebhook.survey import Standing, State, survey
 from ebhook.tenants import discover, select
+from ebhook.url import fill
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,17 @@ def gather(
 
 def gather_tenants(settings: Settings, report: Reporter, names: Iterable[str]) -> list[Tenant]:
     """The tenants asked for. Locks are seen and cleared with a broken chain, too."""
+    report.knows(_own_logins(settings))
     tenants = discover(settings)
     report.knows(tenants)
     return select(tenants, names)
+
+
+def _own_logins(settings: Settings) -> list[Tenant]:
+    """What the settings themselves have passwords for."""
+    tenants = settings.tenants
+    urls = {"url": tenants.url, "query": tenants.query_url, "scratch": settings.scratch_url}
+    return [Tenant(name, fill(url.reveal(), "x")) for name, url in urls.items() if url is not None]
 
 
 def look(

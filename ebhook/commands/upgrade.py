@@ -1,0 +1,99 @@
+"""``upgrade``: survey, roll out, report; by hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ebhook.beanstalk import Holder, identify
+from ebhook.commands.gather import Options, gather, load_settings, look, reporter
+from ebhook.database import Tenant
+from ebhook.errors import Exit, Unreachable
+from ebhook.report import Reporter, print_json, rollout_document, rollout_text
+from ebhook.rollout import Plan, Result, canary_of, exit_code, roll_out
+from ebhook.settings import Settings
+from ebhook.survey import State
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a rollout was for, and how it ended. `behind` is how many tenants were, before."""
+
+    head: str | None
+    target: str | None
+    behind: int
+    results: Sequence[Result]
+
+
+def upgrade(
+    options: Options, *, names: Sequence[str] = (), to: str | None = None, dry_run: bool = False
+) -> Exit:
+    """Brings the named tenants (all, when none is named) to head, or to `to`."""
+    began = time.monotonic()
+    settings = load_settings(options)
+    with reporter(options) as report:
+        holder = identify("upgrade", settings)
+        run = bring(settings, report, holder, began=began, names=names, to=to, dry_run=dry_run)
+        code = exit_code(run.results)
+        document = rollout_document(run.head, code, run.results)
+        report.log({"event": "Report", **document})
+    if options.json:
+        print_json(report.hidden(document))
+        return code
+    for result in run.results:
+        if result.statements:
+            print(f"-- {result.tenant}")
+            print("\n".join(f"{statement.strip()};" for statement in result.statements))
+    if not dry_run:
+        print(report.hide(text_of(run, began)))
+    return code
+
+
+def bring(
+    settings: Settings,
+    report: Reporter,
+    holder: Holder,
+    *,
+    began: float,
+    names: Sequence[str] = (),
+    to: str | None = None,
+    dry_run: bool = False,
+    lenient: bool = False,
+) -> Run:
+    """The rollout of `upgrade` and `boot`.
+
+    Args:
+        began: monotonic seconds from which the deadline counts.
+        lenient: a tenant that cannot be reached is no canary: it would stop all others.
+    """
+    chain, tenants = gather(settings, report, names)
+    target = chain.find(to).id if to is not None else chain.head
+    standings = look(tenants, chain, settings, report)
+    unreachable = {s.tenant.name for s in standings if isinstance(s.error, Unreachable)}
+    first = [t for t in tenants if not lenient or t.name not in unreachable]
+    plan = Plan(
+        target=target,
+        deadline=began + settings.rollout.deadline,
+        dry_run=dry_run,
+        canary=() if dry_run else _canary(settings, first, tenants, chosen=bool(names)),
+    )
+    if dry_run:
+        report.say("dry run: nothing is changed")
+    results = roll_out(standings, chain, settings, holder, plan, report.emit)
+    behind = sum(standing.state in (State.BEHIND, State.EMPTY) for standing in standings)
+    return Run(chain.head, target, behind, results)
+
+
+def _canary(
+    settings: Settings, first: Sequence[Tenant], tenants: Sequence[Tenant], *, chosen: bool
+) -> tuple[str, ...]:
+    """The canary among `first`; somebody else when all that were meant are not there."""
+    wanted = canary_of(settings, tenants, chosen=chosen)
+    names = [tenant.name for tenant in first]
+    return tuple(name for name in wanted if name in names) or tuple(names[:1] if wanted else ())
+
+
+def text_of(run: Run, began: float) -> str:
+    """The report for people."""
+    return rollout_text(run.head, run.results, time.monotonic() - began, target=run.target)

@@ -1,0 +1,218 @@
+"""What a boot tells the world: its metrics, and a notice when it failed.
+
+The metrics go into the log as they are, in CloudWatch's embedded metric format: whoever ships the log
+to CloudWatch Logs has them. A notice that cannot be sent never fails a boot.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ebhook.beanstalk import Holder
+from ebhook.errors import EbhookError, Exit
+from ebhook.events import Outcome
+from ebhook.report import count, error_document
+from ebhook.rollout import Result
+from ebhook.settings import Settings
+
+if TYPE_CHECKING:
+    from ebhook.aws import Account
+
+TOLD = 50  # tenants in a notice; SNS and EventBridge take 256 KiB
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a boot ended. `starts`: the instance may start although `code` is not 0; `error` is what
+    came before any tenant's own."""
+
+    head: str | None
+    results: Sequence[Result]
+    behind: int
+    seconds: float
+    code: Exit
+    starts: bool
+    holder: Holder
+    error: EbhookError | None = None
+
+    @property
+    def bad(self) -> list[Result]:
+        return [result for result in self.results if not result.outcome.good]
+
+
+# Metrics
+
+
+def metrics(ended: Ended) -> dict[str, tuple[float, str]]:
+    """Name → value and unit. Each outcome has a metric, also when it is 0."""
+    outcomes = [result.outcome for result in ended.results]
+    counted = {_camel(outcome): float(outcomes.count(outcome)) for outcome in Outcome}
+    counts = {
+        "Tenants": float(len(outcomes)),
+        "Behind": float(ended.behind),
+        **counted,
+        "BootFailed": float(ended.code is not Exit.OK),
+    }
+    return {
+        "Seconds": (round(ended.seconds, 3), "Seconds"),
+        **{name: (value, "Count") for name, value in counts.items()},
+    }
+
+
+def metric_line(ended: Ended, namespace: str) -> dict[str, Any]:
+    """The metrics of a boot as a line of its log, in CloudWatch's embedded metric format."""
+    measured = metrics(ended)
+    dimensions = _dimensions(ended)
+    return {
+        "event": "Metrics",
+        "_aws": {
+            "Timestamp": int(time.time() * 1000),
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": namespace,
+                    "Dimensions": [list(dimensions)],
+                    "Metrics": [
+                        {"Name": name, "Unit": unit} for name, (_, unit) in measured.items()
+                    ],
+                }
+            ],
+        },
+        **dimensions,
+        "Instance": ended.holder.name,
+        "VersionLabel": ended.holder.version_label,
+        "Head": ended.head,
+        **{name: value for name, (value, _) in measured.items()},
+    }
+
+
+def metric_data(ended: Ended) -> list[dict[str, Any]]:
+    """The same for PutMetricData."""
+    dimensions = [{"Name": name, "Value": value} for name, value in _dimensions(ended).items()]
+    return [
+        {"MetricName": name, "Value": value, "Unit": unit, "Dimensions": dimensions}
+        for name, (value, unit) in metrics(ended).items()
+    ]
+
+
+def _dimensions(ended: Ended) -> dict[str, str]:
+    return {"Environment": ended.holder.environment} if ended.holder.environment else {}
+
+
+def _camel(outcome: Outcome) -> str:
+    return outcome.value.title().replace("_", "")
+
+
+# Notices
+
+
+def subject(ended: Ended) -> str:
+    """One line of ASCII, at most 100 characters: what SNS takes."""
+    who = ended.holder.name
+    if ended.holder.environment:
+        who += f" ({ended.holder.environment})"
+    what = f"{len(ended.bad)} of {count(len(ended.results), 'tenant')} not at head"
+    if ended.error is not None:
+        what = type(ended.error).__name__
+    line = f"ebhook boot failed on {who}: {what}"
+    return line.encode("ascii", "replace").decode()[:100]
+
+
+def text(ended: Ended) -> str:
+    """For people: each tenant's problem in its three parts."""
+    parts = [subject(ended)]
+    label = ended.holder.version_label
+    parts.append(f"bundle {label or '-'}, head {ended.head or '-'}, exit code {int(ended.code)}")
+    if ended.starts:
+        parts.append("The instance starts all the same: boot.on_failure, boot.on_unreachable.")
+    problems = [ended.error] if ended.error is not None else [r.error for r in ended.bad]
+    parts += [str(problem) for problem in problems[:TOLD] if problem is not None]
+    if len(problems) > TOLD:
+        parts.append(f"and {len(problems) - TOLD} more: ebhook status")
+    return "\n\n".join(parts)
+
+
+def detail(ended: Ended) -> dict[str, Any]:
+    """For programs: the detail of the event."""
+    holder = ended.holder
+    return {
+        "instance": holder.name,
+        "environment": holder.environment,
+        "version_label": holder.version_label,
+        "head": ended.head,
+        "exit_code": int(ended.code),
+        "started_all_the_same": ended.starts,
+        "seconds": round(ended.seconds, 3),
+        "not_at_head": len(ended.bad),
+        "error": error_document(ended.error) if ended.error is not None else None,
+        "tenants": [
+            {
+                "tenant": result.tenant,
+                "outcome": result.outcome.value,
+                "before": result.before,
+                "after": result.after,
+                "error": error_document(result.error) if result.error is not None else None,
+            }
+            for result in ended.bad[:TOLD]
+        ],
+    }
+
+
+def send(ended: Ended, settings: Settings, hidden: Callable[[Any], Any]) -> list[str]:
+    """Sends what the settings want to whom they want it sent to.
+
+    Args:
+        hidden: takes the known passwords out of a document.
+
+    Returns:
+        What could not be sent, in words.
+    """
+    problems = []
+    for what, tell in _wanted(ended, settings, hidden):
+        try:
+            tell()
+        except EbhookError as error:
+            problems.append(f"{what} was not sent: {error.what} {error.next}")
+        except Exception as error:  # of boto3's, of a parameter that it does not take
+            problems.append(f"{what} was not sent: {type(error).__name__}: {error}")
+    return problems
+
+
+def _wanted(
+    ended: Ended, settings: Settings, hidden: Callable[[Any], Any]
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    notice, failed = settings.notice, ended.code is not Exit.OK
+    if not (notice.cloudwatch or (failed and (notice.sns or notice.event_bus))):
+        return
+
+    def account() -> Account:
+        from ebhook.aws import account_of
+
+        return account_of(settings)
+
+    def put_metrics() -> None:
+        from ebhook.aws import put_metrics
+
+        put_metrics(notice.namespace, metric_data(ended), account())
+
+    def publish() -> None:
+        from ebhook.aws import publish
+
+        publish(str(notice.sns), subject(ended), hidden(text(ended)), account())
+
+    def put_event() -> None:
+        from ebhook.aws import put_event
+
+        document = msgspec.json.encode(hidden(detail(ended))).decode()
+        put_event(str(notice.event_bus), "ebhook boot failed", document, account())
+
+    if notice.cloudwatch:
+        yield "The metrics", put_metrics
+    if failed and notice.sns:
+        yield f"The notice to {notice.sns}", publish
+    if failed and notice.event_bus:
+        yield f"The notice to {notice.event_bus}", put_event
