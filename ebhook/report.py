@@ -148,6 +148,8 @@ class Reporter:
             self._live = Live(self._stream)
         if self._live is not None:
             self._live.show(event)
+            if isinstance(event, RevisionStarted):
+                return  # the display has it; what stays on the screen is how each tenant ended
         if isinstance(event, LockWaiting):
             # The holder once; after that only the live display counts down.
             if self._waited.get(event.tenant) == event.holder:
