@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from alembic.ddl.base import AddColumn
 from pymysql.err import MySQLError
 
+from ebhook.answers import Answer, given, taken
 from ebhook.beanstalk import Holder
 from ebhook.database import (
     DENIED,
@@ -37,7 +38,7 @@ from ebhook.errors import (
 from ebhook.events import Emit, RevisionDone, RevisionStarted
 from ebhook.journal import Entry, Journal, Recorder, Verdict
 from ebhook.project import Project
-from ebhook.sql import Kind, kind_of
+from ebhook.sql import Kind, is_several, kind_of, locks_tables
 from ebhook.statements import Runner
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Migration:
         sa.event.listen(engine, "do_execute", self._do_execute)
         sa.event.listen(engine, "do_execute_no_params", self._do_execute_no_params)
         sa.event.listen(engine, "do_executemany", self._do_executemany)
+        sa.event.listen(engine, "commit", self._on_commit)
+        sa.event.listen(engine, "rollback", self._on_rollback)
         with engine.connect() as locked:
             if self.journal is None:
                 locked.dialect.supports_sane_rowcount = False
@@ -191,6 +194,14 @@ class Migration:
 
     # Statements
 
+    def _on_commit(self, connection: Any) -> None:
+        if self.recorder is not None:
+            self.recorder.leave()
+
+    def _on_rollback(self, connection: Any) -> None:
+        if self.recorder is not None:
+            self.recorder.undone()
+
     def _do_execute(
         self, cursor: Any, statement: str, parameters: Any, context: ExecutionContext | None
     ) -> bool:
@@ -199,8 +210,8 @@ class Migration:
         return self._execute(
             cursor,
             statement,
-            lambda: str(cursor.mogrify(statement, parameters or None)),
-            lambda sql: cursor.execute(sql, parameters or None),
+            lambda: str(cursor.mogrify(statement, parameters)),
+            lambda sql: cursor.execute(sql, parameters),
             adds_column=isinstance(getattr(compiled, "statement", None), AddColumn),
             instead=_nothing(len(getattr(compiled, "effective_returning", None) or ())),
         )
@@ -245,13 +256,19 @@ class Migration:
             self.emit,
         )
 
-        def do() -> None:
-            runner.run(execute, statement, adds_column=adds_column, alone=kind is Kind.DEFINITION)
+        sql = statement
+        if self.recorder is not None and locks_tables(statement):
+            # The journal is written to while they are locked.
+            journal = self.journal.name.replace("%%", "%")
+            sql, execute = f"{text()}, {journal} WRITE", cursor.execute
 
-        if self.recorder is None:
-            do()
-        elif not self.recorder.run(kind, text(), do):
-            cursor.execute(instead)
+        def do() -> Answer | None:
+            runner.run(execute, sql, adds_column=adds_column, alone=kind is Kind.DEFINITION)
+            return taken(cursor)
+
+        answer = self.recorder.run(kind, text(), do) if self.recorder is not None else do()
+        if self.recorder is not None and answer is not None:
+            given(cursor, answer)
         return True
 
     # Failures
@@ -259,14 +276,16 @@ class Migration:
     def _failure(self, error: Exception) -> EbhookError:
         """What a migration or env.py raised, as one of ours."""
         name, number = self.tenant.name, errno(error)
-        if number in LOST:
+        rollback(self.connection)
+        if number in LOST or not self.connection.open:
+            # A migration may catch the error of the loss, and fail by another that follows from it.
             return ConnectionLost(
                 f"{name}: the connection with the lock was lost: {text_of(error)}.", "", ""
             )
         if number in (READ_ONLY | DENIED):
+            self._stands(text_of(error))
             original = getattr(error, "orig", None) or error
             return explain(original, self.tenant.url, self.tenant.database)
-        rollback(self.connection)
         if number == Errno.LOCK_DEADLOCK:
             return Deadlocked(f"{name}: {text_of(error)}.", "Its transaction was undone.", "")
         if self.running is None:
@@ -295,13 +314,7 @@ class Migration:
         table = self.project.settings.version_table
         try:
             at = versions(self.connection, self.tenant.database, table)
-            half = self.journal.unfinished() if self.journal is not None else None
-            done = half.position if half is not None else 0
-            if self.journal is not None and half is not None:
-                if half.pending is not None:
-                    done += self.journal.verdict(half.pending) is Verdict.HAPPENED
-                self.journal.write(half.id, {"note": why[:1000]})
-                self.connection.commit()
+            done = self.last.settle(why) if self.last is not None else 0
         except MySQLError:
             return "a revision that could not be read again", 0
         return ", ".join(at) or "base", done
@@ -315,6 +328,11 @@ class Migration:
             return (
                 "It needs a table copy, which blocks writes. To allow that: [ddl] algorithm = "
                 f'"copy" (EBHOOK_DDL_ALGORITHM), then: ebhook upgrade {name}'
+            )
+        if number == Errno.PARSE_ERROR and self.last is not None and is_several(self.last.text):
+            return (
+                "One op.execute is one statement: split it, a call for each. "
+                f"Then: ebhook upgrade {name}"
             )
         if number in IN_THE_WAY:
             return (

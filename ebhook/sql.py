@@ -34,9 +34,9 @@ class Object:
 class Touched:
     """The objects that a DDL statement makes, changes or removes.
 
-    `shows`: after the statement at least one of them looks different, or the statement did nothing
-    that matters. `repeatable`: running it once more is as good as having run it once. `fills`: it
-    also writes rows, so an object that is there may still be half filled.
+    `shows`: after the statement each of them looks different, or the statement did nothing that
+    matters. `repeatable`: running it once more is as good as having run it once. `fills`: it also
+    writes rows, so an object that is there may still be half filled.
     """
 
     objects: tuple[Object, ...]
@@ -45,56 +45,54 @@ class Touched:
     fills: bool = False
 
 
-_SPACE = r"(?:\s|/\*(?!!).*?\*/|--(?:\s[^\n]*)?(?:\n|$)|\#[^\n]*(?:\n|$))"
-_GAP = re.compile(f"{_SPACE}+", re.S)
+_SPACE = r"(?:\s|/\*(?!M?!).*?\*/|--(?:\s[^\n]*)?(?:\n|$)|\#[^\n]*(?:\n|$))"
 _NAME = r"(?:`(?:[^`]|``)+`|[\w$]+)"
 _QUALIFIED = re.compile(rf"({_NAME})(?:\s*\.\s*({_NAME}))?")
-_STRINGS = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`(?:[^`]|``)*`", re.S)
+_QUOTED = r"""'(?:[^'\\]++|\\.|'')*+'|"(?:[^"\\]++|\\.|"")*+"|`(?:[^`]++|``)*+`"""
+_STRINGS = re.compile(_QUOTED, re.S)
+_PARTS = re.compile(f"(?P<quoted>{_QUOTED})|{_SPACE}+", re.S)
 
 _READS = {"SELECT", "SHOW", "DESC", "DESCRIBE", "EXPLAIN", "VALUES", "TABLE", "HELP", "CHECKSUM"}
 _SESSIONS = {
     "SET", "USE", "BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "LOCK", "UNLOCK",
-    "DO", "FLUSH", "KILL",
+    "DO", "FLUSH", "KILL", "PREPARE", "DEALLOCATE",
 }  # fmt: skip
 _DATAS = {"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"}
 _DEFINITIONS = {
-    "CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE", "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK",
-    "GRANT", "REVOKE", "COMMENT",
+    "CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE", "OPTIMIZE", "REPAIR", "CHECK", "GRANT", "REVOKE",
 }  # fmt: skip
+_TEMPORARY = re.compile(
+    r"(?P<verb>CREATE|DROP) (?:OR REPLACE )?TEMPORARY TABLES? (?:IF (?:NOT )?EXISTS )?(?P<rest>.*)",
+    re.I | re.S,
+)
 
 
 def plain(sql: str) -> str:
     """`sql` without comments and with single spaces; what is in quotes stays as it is."""
-    parts: list[str] = []
-    position = 0
-    while position < len(sql):
-        gap = _GAP.match(sql, position)
-        quoted = None if gap else _STRINGS.match(sql, position)
-        if gap:
-            parts.append(" ")
-            position = gap.end()
-        elif quoted:
-            parts.append(quoted[0])
-            position = quoted.end()
-        else:
-            parts.append(sql[position])
-            position += 1
-    return "".join(parts).strip().rstrip(";").rstrip()
+    text = _PARTS.sub(lambda part: part["quoted"] or " ", sql)
+    return text.strip().rstrip(";").rstrip()
 
 
 def kind_of(sql: str) -> Kind:
     """What `sql` does to the transaction that it runs in."""
     text = plain(sql).lstrip("( ")
+    bare = _STRINGS.sub("''", text)
     word = re.match(r"[A-Za-z]+", text)
     verb = word[0].upper() if word else ""
-    if "/*!" in text or "/*M!" in text:
+    if "/*!" in bare or "/*M!" in bare:
         return Kind.OPAQUE
     if verb == "WITH":
-        bare = _STRINGS.sub("''", text)
         found = re.search(r"\)\s*(SELECT|UPDATE|DELETE|INSERT|REPLACE|TABLE|VALUES)\b", bare, re.I)
         changes = re.search(r"\)\s*(UPDATE|DELETE|INSERT|REPLACE)\b", bare, re.I)
         return Kind.DATA if changes else Kind.READ if found else Kind.OPAQUE
-    if verb in ("CREATE", "DROP") and re.match(r"\w+ TEMPORARY\b", text, re.I):
+    if verb == "SET" and (inner := re.match(r"SET STATEMENT .*? FOR ", bare, re.I | re.S)):
+        return kind_of(bare[inner.end() :])  # MariaDB: a variable for one statement
+    if verb == "ANALYZE":  # MariaDB also has ANALYZE UPDATE …, which runs it
+        table = re.match(r"ANALYZE (?:(?:NO_WRITE_TO_BINLOG|LOCAL) )?TABLES? ", bare, re.I)
+        return Kind.DEFINITION if table else Kind.OPAQUE
+    if verb == "BEGIN" and re.match(r"BEGIN NOT ATOMIC\b", bare, re.I):
+        return Kind.OPAQUE  # MariaDB: a routine without a name
+    if _TEMPORARY.match(text):
         return Kind.SESSION
     if verb in _READS:
         return Kind.READ
@@ -105,6 +103,37 @@ def kind_of(sql: str) -> Kind:
     if verb in _DEFINITIONS:
         return Kind.DEFINITION
     return Kind.OPAQUE
+
+
+def temporary(sql: str) -> tuple[str, tuple[str, ...]] | None:
+    """``("CREATE", ("t",))`` or ``("DROP", …)``: tables of this session alone that `sql` makes or
+    drops by that word."""
+    match = _TEMPORARY.match(plain(sql))
+    found = _list("TABLE", match["rest"]) if match else None
+    return (match["verb"].upper(), tuple(one.name for one in found)) if match and found else None
+
+
+def written(sql: str) -> str | None:
+    """The name of the table that a statement writes to, when that is one and plain to see."""
+    text = plain(sql)
+    for pattern, after in _WRITES:
+        match = pattern.match(text)
+        one = _object("TABLE", text[match.end() :]) if match else None
+        if one is not None:
+            return one[0].name if re.match(after, one[1], re.I) else None
+    found = touched(sql)
+    return found.objects[0].name if found is not None and len(found.objects) == 1 else None
+
+
+def locks_tables(sql: str) -> bool:
+    """Is `sql` a LOCK TABLES? After it a session reaches no other tables."""
+    return re.match(r"LOCK TABLES? ", plain(sql), re.I) is not None
+
+
+def is_several(sql: str) -> bool:
+    """Does `sql` hold more than one statement? The body of a routine counts as one with it."""
+    text = _STRINGS.sub("''", plain(sql))
+    return ";" in text and not re.search(r"\bBEGIN\b", text, re.I)
 
 
 def touched(sql: str) -> Touched | None:
@@ -157,7 +186,9 @@ def _create_table(match: re.Match[str], rest: str) -> Touched | None:
     one = _object("TABLE", rest)
     if one is None:
         return None
-    fills = re.search(r"\bSELECT\b|\bTABLE\b|\bVALUES\b", _STRINGS.sub("''", one[1]), re.I)
+    fills = re.search(
+        r"\bSELECT\b|\bTABLE\b|\bVALUES\b(?! ?(?:LESS|IN)\b)", _STRINGS.sub("''", one[1]), re.I
+    )
     like_or_plain = not fills or one[1].upper().startswith("LIKE")
     return Touched((one[0],), repeatable=bool(match["maybe"]), fills=not like_or_plain)
 
@@ -167,7 +198,7 @@ def _alter_table(match: re.Match[str], rest: str) -> Touched | None:
     if one is None:
         return None
     hidden = re.search(
-        r"\b(EXCHANGE|TRUNCATE|DISCARD|IMPORT|COALESCE|REORGANIZE|REBUILD)\b",
+        r"(?:^|,) ?(?:(?:EXCHANGE|TRUNCATE|COALESCE|REORGANIZE|REBUILD) PARTITION|DISCARD|IMPORT)\b",
         _STRINGS.sub("''", one[1]),
         re.I,
     )
@@ -190,44 +221,75 @@ def _drop(match: re.Match[str], rest: str) -> Touched | None:
 
 
 def _rename(match: re.Match[str], rest: str) -> Touched | None:
-    found: list[Object] = []
-    for part in rest.split(","):
-        one = _object("TABLE", part)
-        if one is None:
+    """Renaming several tables happens as a whole, so the names that appear or disappear tell. A
+    name that is taken over by another table may look the same before and after."""
+    left: list[Object] = []
+    taken: list[Object] = []
+    while True:
+        old = _object("TABLE", rest)
+        to = re.match(r"(?:(?:NOWAIT|WAIT \d+) )?TO ", old[1], re.I) if old else None
+        new = _object("TABLE", old[1][to.end() :]) if old and to else None
+        if old is None or new is None:
             return None
-        found.append(one[0])
-    return Touched(tuple(found))
+        left.append(old[0])
+        taken.append(new[0])
+        if not new[1].startswith(","):
+            break
+        rest = new[1][1:]
+    telling = [
+        *(one for one in left if one not in taken),
+        *(one for one in taken if one not in left),
+    ]
+    return (
+        Touched(tuple(dict.fromkeys([*left, *taken])), shows=False)
+        if not telling
+        else (Touched(tuple(telling)))
+    )
 
 
 def _made(match: re.Match[str], rest: str) -> Touched | None:
     kind = "TABLE" if match["kind"].upper() == "VIEW" else match["kind"].upper()
     one = _object(kind, rest)
-    again = "OR REPLACE" in match[0].upper() or bool(match["maybe"])
+    again = bool(match["again"] or match["maybe"])
     return Touched((one[0],), repeatable=again) if one else None
 
 
-def _database(match: re.Match[str], rest: str) -> Touched | None:
-    one = _object("DATABASE", rest)
-    return Touched((one[0],)) if one else None
+def _again(match: re.Match[str], rest: str) -> Touched:
+    return Touched((), repeatable=True)
 
 
+# How a statement begins that writes to a table, and what then follows its name if it is the only one.
+_WRITES = [
+    (re.compile(pattern, re.I | re.S), after)
+    for pattern, after in (
+        (r"(?:INSERT|REPLACE) (?:(?:LOW_PRIORITY|HIGH_PRIORITY|DELAYED|IGNORE|INTO) )*", ""),
+        (r"UPDATE (?:(?:LOW_PRIORITY|IGNORE) )*", rf"(?:(?:AS )?{_NAME} )?SET\b"),
+        (r"DELETE (?:(?:LOW_PRIORITY|QUICK|IGNORE) )*FROM ", r"(?!,|USING\b|\.)"),
+        (r"TRUNCATE (?:TABLE )?", ""),
+        (r"LOAD (?:DATA|XML) .*? INTO TABLE ", ""),
+    )
+]
+_SPECIFIC = r"(?:(?:ALGORITHM ?= ?\w+|DEFINER ?= ?\S+|SQL SECURITY \w+|AGGREGATE) )*"
 _FORMS = [
-    (re.compile(pattern, re.I), read)
+    (re.compile(pattern, re.I | re.S), read)
     for pattern, read in (
         (r"CREATE TABLE (?P<maybe>IF NOT EXISTS )?", _create_table),
+        (r"CREATE OR REPLACE TABLE ", _again),
         (r"ALTER (?:ONLINE |IGNORE )*TABLE (?:IF EXISTS )?", _alter_table),
         (r"CREATE (?:UNIQUE |FULLTEXT |SPATIAL )?INDEX (?:IF NOT EXISTS )?", _on_table),
         (r"DROP INDEX (?:IF EXISTS )?", _on_table),
         (
-            r"DROP (?P<kind>TABLE|VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT) (?P<maybe>IF EXISTS )?",
+            r"DROP (?P<kind>TABLE|VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT)S? (?P<maybe>IF EXISTS )?",
             _drop,
         ),
-        (r"RENAME TABLE ", _rename),
+        (r"RENAME TABLES? (?:IF EXISTS )?", _rename),
         (
-            r"CREATE (?:OR REPLACE )?(?:(?:ALGORITHM ?= ?\w+|DEFINER ?= ?\S+|SQL SECURITY \w+) )*"
+            rf"CREATE (?P<again>OR REPLACE )?{_SPECIFIC}"
             r"(?P<kind>VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT) (?P<maybe>IF NOT EXISTS )?",
             _made,
         ),
-        (r"ALTER (?:DATABASE|SCHEMA) (?!DEFAULT\b|CHARACTER\b|CHARSET\b|COLLATE\b)", _database),
+        (rf"ALTER {_SPECIFIC}(?:VIEW|PROCEDURE|FUNCTION|DATABASE|SCHEMA) ", _again),
+        (r"(?:ANALYZE|OPTIMIZE|REPAIR|CHECK) ", _again),
+        (r"(?:CREATE|DROP) (?:DATABASE|SCHEMA) IF (?:NOT )?EXISTS ", _again),
     )
 ]
