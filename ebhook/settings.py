@@ -57,6 +57,13 @@ TopicArn = Annotated[
 ]
 
 
+# Where RDS and Aurora still run, or other people do.
+Server = Literal[
+    "mysql-8.0", "mysql-8.4", "mysql-9.7",
+    "mariadb-10.6", "mariadb-10.11", "mariadb-11.4", "mariadb-11.8",
+]  # fmt: skip
+
+
 class Tenants(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the tenants come from, one of `SOURCES`; and how to log in there.
 
@@ -120,6 +127,14 @@ class Chain(Struct, frozen=True, forbid_unknown_fields=True):
     ticket: Name = r"[A-Z]+-\d+"
 
 
+class Lint(Struct, frozen=True, forbid_unknown_fields=True):
+    """`server` is what statements are judged for. `after`: judge only what comes after it."""
+
+    server: Server = "mysql-8.0"
+    after: Name | None = None
+    ignore: tuple[Name, ...] = ()
+
+
 class Boot(Struct, frozen=True, forbid_unknown_fields=True):
     """`start` lets the instance start all the same: exit 0, and a loud report."""
 
@@ -163,6 +178,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     rollout: Rollout = Rollout()
     ddl: Ddl = Ddl()
     chain: Chain = Chain()
+    lint: Lint = Lint()
     tls: Tls = Tls()
     boot: Boot = Boot()
     aws: Aws = Aws()
@@ -186,6 +202,7 @@ _SECTIONS: dict[str, type[Struct]] = {
     "rollout": Rollout,
     "ddl": Ddl,
     "chain": Chain,
+    "lint": Lint,
     "tls": Tls,
     "boot": Boot,
     "aws": Aws,
