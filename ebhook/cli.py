@@ -307,6 +307,74 @@ def chain(graph: Literal["mermaid", "dot"] | None, write: bool, **common: Any) -
 
 
 @cli.command()
+@click.option("--from", "start", metavar="REV", help="Prove only what comes after this revision.")
+@click.option(
+    "--flavour",
+    "flavours",
+    type=click.Choice(["mysql", "mariadb"]),
+    multiple=True,
+    help="On which private servers (default: scratch_flavours).",
+)
+@_common
+def verify(start: str | None, flavours: tuple[str, ...], **common: Any) -> Exit:
+    """Prove the chain on scratch databases: each revision up, down, up again, and compared.
+
+    Also: INSERTs of the code before each revision still work after it, the whole chain in one go
+    leads to the same schema, and the models match it. Exits 1 when there is a difference.
+
+    \b
+    Examples:
+      ebhook verify
+      ebhook verify --from 7f3a
+      ebhook verify --flavour mysql --flavour mariadb --json
+    """
+    from ebhook.commands.verify import verify
+
+    return verify(_options(**common), start=start, flavours=flavours)
+
+
+@cli.command()
+@click.argument("revision", nargs=-1)
+@click.option("--since", metavar="REF", help="Judge only what this git ref does not have.")
+@click.option(
+    "--format",
+    "format",
+    type=click.Choice(["text", "json", "github", "sarif"]),
+    default="text",
+    show_default=True,
+    help="For people, programs, GitHub Actions, code scanning.",
+)
+@click.option("--applied", is_flag=True, help="Also ask the tenants' journals what was applied.")
+@click.option("--rules", "list_them", is_flag=True, help="List the rules and exit.")
+@_common
+def lint(
+    revision: tuple[str, ...],
+    since: str | None,
+    format: str,
+    applied: bool,
+    list_them: bool,
+    **common: Any,
+) -> Exit:
+    """Hold the chain (or only REVISION…) against the rules, without any database.
+
+    What each rule is about, and how to allow what is fine after all: docs/rules.md.
+
+    \b
+    Examples:
+      ebhook lint
+      ebhook lint --since origin/main --format github
+      ebhook lint 7f3a
+    """
+    from ebhook.commands.lint import lint, list_rules
+
+    if list_them:
+        return list_rules()
+    return lint(
+        _options(**common), revisions=revision, since=since, format=format, applied=applied
+    )
+
+
+@cli.command()
 @click.argument("tenant", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="What was applied to every tenant.")
 @_common
@@ -357,6 +425,34 @@ def config(**common: Any) -> Exit:
     from ebhook.commands.config import config
 
     return config(_options(**common))
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
+@click.option("--cloudwatch", is_flag=True, help="Also ship the log to CloudWatch Logs.")
+@click.option("--overwrite", is_flag=True, help="Replace files that differ from ebhook's.")
+@click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
+@_common
+def init(folder: Path, cloudwatch: bool, overwrite: bool, dry_run: bool, **common: Any) -> Exit:
+    """Put the hooks, the .ebextensions and a commented ebhook.toml into an application.
+
+    What is there already is left as it is, and what differs is shown.
+
+    \b
+    Examples:
+      ebhook init
+      ebhook init --dry-run
+      ebhook init ../shop --cloudwatch
+    """
+    from ebhook.commands.init import init
+
+    return init(
+        _options(**common),
+        folder=folder,
+        cloudwatch=cloudwatch,
+        overwrite=overwrite,
+        dry_run=dry_run,
+    )
 
 
 @cli.command()

@@ -10,19 +10,20 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.runtime.migration import MigrationStep
 from pymysql.err import MySQLError
 
 from ebhook.beanstalk import Holder
 from ebhook.chain import Chain
 from ebhook.database import Connection, Tenant, connect, explain, quoted, run, scalar
 from ebhook.errors import SettingsFailed
-from ebhook.events import Emit
 from ebhook.journal import Journal
 from ebhook.migration import Migration
 from ebhook.project import Project, load_project
@@ -32,6 +33,7 @@ from ebhook.url import Url, parse_url
 
 Say = Callable[[str], None]
 PREFIX = "ebhook_scratch_"
+_PATIENCE = 30.0  # seconds for a statement that waits for a lock
 
 
 @dataclass(frozen=True)
@@ -139,46 +141,69 @@ def _redirect(
 # The chain at work
 
 
+class Scratch(Migration):
+    """A `Migration` on a scratch database: no deadline cuts it short.
+
+    With `only`, it runs that one revision, wherever the database stands: the plan that Alembic makes
+    for going back from a branch would take the other branch along.
+    """
+
+    only: str | None = None
+
+    def too_late(self) -> bool:
+        return False
+
+    def _steps(self, heads: Any, context: Any) -> Iterator[Any]:
+        if self.only is None:
+            yield from super()._steps(heads, context)
+            return
+        script = self.project.script
+        revision = script.get_revision(self.only)
+        make = (
+            MigrationStep.downgrade_from_script
+            if self.downgrade
+            else MigrationStep.upgrade_from_script
+        )
+        step = make(script.revision_map, revision)
+        self.running = self.only
+        step.migration_fn = self._recorded(self.only, step.migration_fn)
+        yield step
+        self.running = None
+
+
 def migrate(
-    project: Project, tenant: Tenant, target: str | None, emit: Emit, *, downgrade: bool = False
+    project: Project,
+    tenant: Tenant,
+    connection: Connection,
+    target: str | None,
+    *,
+    downgrade: bool = False,
+    only: str | None = None,
 ) -> None:
     """Brings a scratch database to `target` as an upgrade would, but for the lock.
 
     Raises:
         MigrationFailed, ChainBroken, …: as `ebhook upgrade` would.
     """
-    with closing(open_tenant(tenant, project.settings)) as connection:
-        migration(
-            project, tenant, connection, target, emit, downgrade=downgrade, kind=Migration
-        ).run()
+    journal = Journal(connection, tenant.name, tenant.database, project.settings.journal.table)
+    journal.make()
+    run(connection, "SET SESSION lock_wait_timeout = %s", project.settings.ddl.lock_wait_timeout)
+    migration = Scratch(
+        project=project,
+        tenant=tenant,
+        connection=connection,
+        holder=Holder("scratch", os.getpid(), None, None, "scratch", "scratch"),
+        target=target,
+        downgrade=downgrade,
+        # Whoever has a lock here is the migration itself, on another connection.
+        deadline=time.monotonic() + _PATIENCE,
+        emit=lambda _: None,
+        stop=lambda: False,
+        journal=journal,
+    )
+    migration.only = only
+    migration.run()
 
 
 def open_tenant(tenant: Tenant, settings: Settings) -> Connection:
     return connect(tenant.url, database=tenant.database, timeout=settings.connect_timeout)
-
-
-def migration(
-    project: Project,
-    tenant: Tenant,
-    connection: Connection,
-    target: str | None,
-    emit: Emit,
-    *,
-    downgrade: bool,
-    kind: type[Migration],
-) -> Migration:
-    """A `Migration` on a scratch database, with a journal and without a deadline."""
-    journal = Journal(connection, tenant.name, tenant.database, project.settings.journal.table)
-    journal.make()
-    return kind(
-        project,
-        tenant,
-        connection,
-        Holder("scratch", os.getpid(), None, None, "scratch", "scratch"),
-        target,
-        downgrade,
-        float("inf"),
-        emit,
-        lambda: False,
-        journal,
-    )

@@ -120,7 +120,7 @@ class Template:
 
 def main() -> None:
     """The template's own life: load, then fork a worker for each order."""
-    _die_with_parent()
+    die_with_parent()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # `boot` decides, and then closes the socket
     control = Connection(int(sys.argv.pop()))
@@ -157,7 +157,7 @@ def _rehearse(project: Project, url: Url) -> None:
     ours, theirs = socket.socketpair()
     child = os.fork()
     if child == 0:
-        _die_with_parent()
+        die_with_parent()
         out = Connection(theirs.detach())
         try:
             project.rehearse(url)
@@ -196,7 +196,7 @@ def _serve(control: Connection, project: Project) -> None:
 
 def _work(out: Connection, project: Project, order: Order) -> None:
     """A worker's whole life; never returns."""
-    _die_with_parent()
+    die_with_parent()
     stopped: list[int] = []
 
     def remember(number: int, frame: FrameType | None) -> None:
@@ -254,7 +254,7 @@ class _Lines(TextIOBase):
             self._rest = ""
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """SIGKILL for this process when its parent ends (Linux: prctl(2), PR_SET_PDEATHSIG = 1)."""
     parent = os.getppid()
     if sys.platform == "linux":

@@ -21,7 +21,7 @@ from ebhook.errors import Exit, RevisionUnknown, SettingsFailed, TryAgain, Usage
 from ebhook.report import Reporter, count, print_json
 from ebhook.settings import Settings
 from ebhook.tenants import discover, select
-from ebhook.workbench import benches, open_project
+from ebhook.workbench import benches, open_project, open_tenant
 from ebhook.workbench import migrate as bring
 
 
@@ -76,7 +76,8 @@ def _compare(
             report.say(
                 f"bringing it to {chain.head or 'base'}: {count(len(chain.revisions), 'revision')}"
             )
-            bring(project, tenant, chain.head, lambda _: None)
+            with closing(open_tenant(tenant, settings)) as connection:
+                bring(project, tenant, connection, chain.head)
         return autogenerate(project, tenant, message, answer)
 
 
