@@ -1,0 +1,72 @@
+"""``init``: the hooks, the .ebextensions and ebhook.toml into an application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ebhook.bundle import SETTINGS, File, State, bundle_files, warnings
+from ebhook.commands.gather import Options
+from ebhook.errors import Exit, SettingsFailed, UsageFailed
+from ebhook.report import print_json, table
+
+WORDS = {
+    State.NEW: "new",
+    State.SAME: "unchanged",
+    State.DIFFERS: "differs",
+    State.KEPT: "yours, left as it is",
+}
+
+
+def init(
+    options: Options, *, folder: Path, cloudwatch: bool, overwrite: bool, dry_run: bool
+) -> Exit:
+    """0 when all is in place; 1 when a file differs and was left as it is."""
+    if not folder.is_dir():
+        raise UsageFailed(f"There is no folder {folder}.", next="See: ebhook init --help")
+    found = bundle_files(folder, cloudwatch=cloudwatch)
+    if not dry_run:
+        _write([f for f in found if f.state is State.NEW or (overwrite and _differs(f))])
+    complaints = warnings(folder)
+    left = [f for f in found if _differs(f) and (dry_run or not overwrite)]
+    code = Exit.FINDINGS if left else Exit.OK
+    if options.json:
+        files = [{"file": f.name, "state": f.state.value} for f in found]
+        print_json({"files": files, "warnings": complaints, "exit_code": int(code)})
+        return code
+    print(table(("file", ""), [(f.name, _word(f, overwrite, dry_run)) for f in found]))
+    for file in found:
+        if _differs(file) or (dry_run and file.state is State.NEW):
+            print(f"\n{file.diff}")
+    for complaint in complaints:
+        print(f"\nwarning: {complaint}")
+    if left:
+        print("\nWhat differs was left as it is. To take ebhook's: ebhook init --overwrite")
+    elif not dry_run and any(f.state is State.NEW for f in found):
+        print(
+            f"\nSay in {SETTINGS} which databases there are, look with: ebhook doctor, and commit."
+        )
+    return code
+
+
+def _differs(file: File) -> bool:
+    return file.state is State.DIFFERS
+
+
+def _word(file: File, overwrite: bool, dry_run: bool) -> str:
+    if dry_run and file.state is State.NEW:
+        return "would be new"
+    if _differs(file) and overwrite:
+        return "would be overwritten" if dry_run else "overwritten"
+    return WORDS[file.state]
+
+
+def _write(files: list[File]) -> None:
+    for file in files:
+        try:
+            file.write()
+        except OSError as error:
+            raise SettingsFailed(
+                f"{file.path}: {error.strerror}.",
+                "The files before it are in place.",
+                "Mend it, then again: ebhook init",
+            ) from None
