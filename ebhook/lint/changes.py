@@ -1,0 +1,417 @@
+"""What one statement does, as values; and what a schema is after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from ebhook.lint.schema import Check, Column, Default, ForeignKey, Index, Part, Schema, Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """`clause` is the part of the statement that says it."""
+
+    clause: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class OfTable(Change):
+    """A change of one table."""
+
+    table: str
+
+
+@dataclass(frozen=True)
+class CreateTable(OfTable):
+    """`filled`: CREATE TABLE … SELECT."""
+
+    made: Table
+    if_not_exists: bool = False
+    filled: bool = False
+
+
+@dataclass(frozen=True)
+class DropTable(OfTable):
+    pass
+
+
+@dataclass(frozen=True)
+class RenameTable(OfTable):
+    new: str
+
+
+@dataclass(frozen=True)
+class Truncate(OfTable):
+    pass
+
+
+@dataclass(frozen=True)
+class AddColumn(OfTable):
+    column: Column
+
+
+@dataclass(frozen=True)
+class DropColumn(OfTable):
+    name: str
+
+
+@dataclass(frozen=True)
+class ModifyColumn(OfTable):
+    """MODIFY, or CHANGE when the new name is another one."""
+
+    name: str
+    column: Column
+
+
+@dataclass(frozen=True)
+class RenameColumn(OfTable):
+    name: str
+    new: str
+
+
+@dataclass(frozen=True)
+class SetDefault(OfTable):
+    """ALTER COLUMN … SET DEFAULT; `default` is None for DROP DEFAULT."""
+
+    name: str
+    default: Default | None
+
+
+@dataclass(frozen=True)
+class AddIndex(OfTable):
+    index: Index
+
+
+@dataclass(frozen=True)
+class DropIndex(OfTable):
+    name: str
+
+
+@dataclass(frozen=True)
+class RenameIndex(OfTable):
+    name: str
+    new: str
+
+
+@dataclass(frozen=True)
+class AddPrimary(OfTable):
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DropPrimary(OfTable):
+    pass
+
+
+@dataclass(frozen=True)
+class AddForeignKey(OfTable):
+    key: ForeignKey
+
+
+@dataclass(frozen=True)
+class DropForeignKey(OfTable):
+    name: str
+
+
+@dataclass(frozen=True)
+class AddCheck(OfTable):
+    check: Check
+
+
+@dataclass(frozen=True)
+class DropConstraint(OfTable):
+    """DROP CHECK, or DROP CONSTRAINT, which may mean a key, too."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class SetOption(OfTable):
+    """A table option. Metadata only, or a rebuild: `name` decides."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Convert(OfTable):
+    """CONVERT TO CHARACTER SET: every text column is changed."""
+
+    charset: str
+
+
+@dataclass(frozen=True)
+class Rebuild(OfTable):
+    """FORCE, ORDER BY, partitions, tablespaces, OPTIMIZE: `what`."""
+
+    what: str
+
+
+@dataclass(frozen=True)
+class Toggle(OfTable):
+    """A switch that changes no data: an invisible index or column, an unenforced check."""
+
+    what: str
+
+
+@dataclass(frozen=True)
+class OfThing(Change):
+    """A view, trigger, routine, event, database: `kind` is its word, in capitals."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class CreateThing(OfThing):
+    replaces: bool = False
+
+
+@dataclass(frozen=True)
+class DropThing(OfThing):
+    pass
+
+
+@dataclass(frozen=True)
+class AlterThing(OfThing):
+    pass
+
+
+@dataclass(frozen=True)
+class Data(Change):
+    """INSERT, UPDATE, DELETE, REPLACE, LOAD.
+
+    `bounded`: a WHERE or a LIMIT says which rows. `functions`: those in it that give another value
+    each time.
+    """
+
+    verb: Literal["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"]
+    tables: tuple[str, ...]
+    bounded: bool = True
+    functions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Session(Change):
+    """SET, COMMIT, LOCK TABLES, …"""
+
+    verb: str
+
+
+@dataclass(frozen=True)
+class Read(Change):
+    pass
+
+
+@dataclass(frozen=True)
+class Opaque(Change):
+    """CALL, PREPARE and what else may do anything."""
+
+    verb: str
+
+
+# These change a table's definition, and not its rows or how they are stored.
+METADATA_OPTIONS = frozenset({
+    "charset", "collate", "comment", "auto_increment", "stats_persistent", "stats_auto_recalc",
+    "stats_sample_pages", "checksum", "delay_key_write", "max_rows", "min_rows", "avg_row_length",
+    "insert_method", "pack_keys",
+})  # fmt: skip
+
+
+def apply(change: Change, schema: Schema) -> Schema:
+    """The schema after `change`. What cannot be (a second table of the name) replaces silently."""
+    match change:
+        case CreateTable():
+            if change.if_not_exists and schema.table(change.table) is not None:
+                return schema
+            return schema.with_table(change.made)
+        case DropTable():
+            return schema.without_table(change.table)
+        case RenameTable():
+            moved = replace(schema.at_hand(change.table), name=change.new)
+            return schema.without_table(change.table).with_table(moved)
+        case CreateThing():
+            return replace(schema, things=schema.things | {(change.kind, change.name)})
+        case DropThing():
+            return replace(schema, things=schema.things - {(change.kind, change.name)})
+        case OfTable() if type(change) in _TABLE:
+            table = schema.at_hand(change.table)
+            return schema.with_table(_TABLE[type(change)](change, table))
+    return schema
+
+
+def _add_column(change: AddColumn, table: Table) -> Table:
+    column = change.column
+    others = tuple(one for one in table.columns if one.name.lower() != column.name.lower())
+    at = len(others)
+    if column.place == "first":
+        at = 0
+    elif column.place:
+        names = [one.name.lower() for one in others]
+        at = names.index(column.place.lower()) + 1 if column.place.lower() in names else at
+    table = replace(
+        table,
+        columns=(*others[:at], column, *others[at:]),
+        row_versions=table.row_versions + (column.generated is None),
+    )
+    return keyed(table, column)
+
+
+def keyed(table: Table, column: Column) -> Table:
+    """`table` with the key that a column's definition makes (UNIQUE, PRIMARY KEY)."""
+    if column.key == "primary":
+        return replace(table, primary=(column.name,))
+    if column.key == "unique":
+        name = free_name(table, column.name)
+        index = Index(name, (Part(column.name),), unique=True)
+        return replace(table, indexes=(*table.indexes, index))
+    return table
+
+
+def free_name(table: Table, name: str) -> str:
+    """The name that the server gives to a key without one: its first column, or that with _2."""
+    found, number = name, 2
+    while table.index(found) is not None:
+        found, number = f"{name}_{number}", number + 1
+    return found
+
+
+def _drop_column(change: DropColumn, table: Table) -> Table:
+    name = change.name.lower()
+    # A dropped column leaves the keys that it is in, and a key of no column goes.
+    shorter = (
+        replace(index, parts=tuple(part for part in index.parts if part.name.lower() != name))
+        for index in table.indexes
+    )
+    return replace(
+        table,
+        columns=tuple(one for one in table.columns if one.name.lower() != name),
+        indexes=tuple(index for index in shorter if index.parts),
+        primary=tuple(one for one in table.primary if one.lower() != name),
+        row_versions=table.row_versions + 1,
+    )
+
+
+def _modify_column(change: ModifyColumn, table: Table) -> Table:
+    name, column = change.name.lower(), change.column
+    if table.column(name) is None:
+        return _add_column(AddColumn(change.table, column), table)
+    columns = tuple(column if one.name.lower() == name else one for one in table.columns)
+    table = replace(table, columns=columns)
+    return keyed(_renamed(table, name, column.name), column)
+
+
+def _rename_column(change: RenameColumn, table: Table) -> Table:
+    return _renamed(table, change.name.lower(), change.new)
+
+
+def _renamed(table: Table, name: str, new: str) -> Table:
+    def now(one: str) -> str:
+        return new if one.lower() == name else one
+
+    return replace(
+        table,
+        columns=tuple(replace(one, name=now(one.name)) for one in table.columns),
+        primary=tuple(map(now, table.primary)),
+        indexes=tuple(
+            replace(
+                index,
+                parts=tuple(replace(part, name=now(part.name)) for part in index.parts),
+            )
+            for index in table.indexes
+        ),
+        foreign_keys=tuple(
+            replace(key, columns=tuple(map(now, key.columns))) for key in table.foreign_keys
+        ),
+    )
+
+
+def _set_default(change: SetDefault, table: Table) -> Table:
+    name = change.name.lower()
+    return replace(
+        table,
+        columns=tuple(
+            replace(one, default=change.default) if one.name.lower() == name else one
+            for one in table.columns
+        ),
+    )
+
+
+def _drop_index(change: DropIndex, table: Table) -> Table:
+    return replace(table, indexes=_less(table.indexes, change.name))
+
+
+def _rename_index(change: RenameIndex, table: Table) -> Table:
+    name = change.name.lower()
+    return replace(
+        table,
+        indexes=tuple(
+            replace(one, name=change.new) if one.name.lower() == name else one
+            for one in table.indexes
+        ),
+    )
+
+
+def _drop_constraint(change: DropConstraint, table: Table) -> Table:
+    return replace(
+        table,
+        checks=_less(table.checks, change.name),
+        foreign_keys=_less(table.foreign_keys, change.name),
+        indexes=_less(table.indexes, change.name),
+    )
+
+
+def _set_option(change: SetOption, table: Table) -> Table:
+    options = {**table.options, change.name: change.value}
+    if change.name == "charset" and "collate" in options:
+        del options["collate"]  # a character set brings its own default collation
+    again = change.name not in METADATA_OPTIONS
+    return replace(table, options=options, row_versions=0 if again else table.row_versions)
+
+
+def _convert(change: Convert, table: Table) -> Table:
+    columns = tuple(
+        replace(one, type=replace(one.type, charset=change.charset, collation=None))
+        if one.type.name in TEXTS
+        else one
+        for one in table.columns
+    )
+    options = {k: v for k, v in table.options.items() if k != "collate"}
+    return replace(
+        table, columns=columns, options={**options, "charset": change.charset}, row_versions=0
+    )
+
+
+def _less(those: tuple[Any, ...], name: str) -> tuple[Any, ...]:
+    return tuple(one for one in those if one.name.lower() != name.lower())
+
+
+TEXTS = frozenset({
+    "char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set",
+})  # fmt: skip
+
+_TABLE: dict[type[Change], Callable[[Any, Table], Table]] = {
+    AddColumn: _add_column,
+    DropColumn: _drop_column,
+    ModifyColumn: _modify_column,
+    RenameColumn: _rename_column,
+    SetDefault: _set_default,
+    AddIndex: lambda change, table: replace(table, indexes=(*table.indexes, change.index)),
+    DropIndex: _drop_index,
+    RenameIndex: _rename_index,
+    AddPrimary: lambda change, table: replace(table, primary=change.columns),
+    DropPrimary: lambda change, table: replace(table, primary=()),
+    AddForeignKey: lambda change, table: replace(
+        table, foreign_keys=(*table.foreign_keys, change.key)
+    ),
+    DropForeignKey: lambda change, table: replace(
+        table, foreign_keys=_less(table.foreign_keys, change.name)
+    ),
+    AddCheck: lambda change, table: replace(table, checks=(*table.checks, change.check)),
+    DropConstraint: _drop_constraint,
+    SetOption: _set_option,
+    Convert: _convert,
+    Rebuild: lambda change, table: replace(table, row_versions=0),
+}

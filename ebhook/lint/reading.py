@@ -1,0 +1,55 @@
+"""A statement's text read into changes, whatever kind of statement it is."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from ebhook.lint import ddl, dml
+from ebhook.lint.changes import Change, Opaque, Read, Session
+from ebhook.lint.schema import Schema
+from ebhook.lint.tokens import Unreadable, split, tokenize
+from ebhook.sql import Kind, kind_of
+
+
+def read(sql: str, schema: Schema) -> tuple[Change, ...]:
+    """What `sql` does to a database that has `schema`. Raises `Unreadable`."""
+    changes: list[Change] = []
+    for statement in _split(sql):
+        changes.extend(_one(statement, schema))
+    return tuple(changes)
+
+
+def count(sql: str) -> int:
+    """How many statements a text has."""
+    return len(_split(sql))
+
+
+@lru_cache(maxsize=1024)
+def _split(sql: str) -> tuple[str, ...]:
+    return tuple(split(sql))
+
+
+def _one(sql: str, schema: Schema) -> tuple[Change, ...]:
+    _, tokens = tokenize(sql)
+    verb = next((token.word for token in tokens if token.word != "("), "")
+    if verb in ddl.VERBS:
+        return ddl.read(sql, schema)
+    if verb in ("INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"):
+        return (dml.read(sql),)
+    match kind_of(sql):
+        case Kind.READ:
+            return (Read(clause=sql),)
+        case Kind.DATA:
+            return (dml.read(sql),)
+        case Kind.SESSION:
+            return (Session(verb, clause=sql),)
+    if verb in _OPAQUE:
+        return (Opaque(verb, clause=sql),)
+    raise Unreadable(f"no statement begins with {tokens[0].text[:30]!r}" if tokens else "is empty")
+
+
+_OPAQUE = frozenset({
+    "CALL", "PREPARE", "EXECUTE", "DEALLOCATE", "GRANT", "REVOKE", "HANDLER", "INSTALL",
+    "UNINSTALL", "XA", "IMPORT", "BINLOG", "RESET", "PURGE", "CHANGE", "SIGNAL", "RESIGNAL", "GET",
+    "CACHE", "SHUTDOWN", "RESTART", "CLONE", "BACKUP",
+})  # fmt: skip

@@ -1,0 +1,291 @@
+"""Does downgrade() take back exactly what upgrade() did, in reverse order?"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from ebhook.lint.changes import (
+    AddCheck,
+    AddColumn,
+    AddForeignKey,
+    AddIndex,
+    AddPrimary,
+    Change,
+    Convert,
+    CreateTable,
+    CreateThing,
+    Data,
+    DropColumn,
+    DropConstraint,
+    DropForeignKey,
+    DropIndex,
+    DropPrimary,
+    DropTable,
+    DropThing,
+    ModifyColumn,
+    OfTable,
+    Opaque,
+    Read,
+    Rebuild,
+    RenameColumn,
+    RenameIndex,
+    RenameTable,
+    Session,
+    SetDefault,
+    SetOption,
+    Toggle,
+    Truncate,
+)
+from ebhook.lint.code import undo_code
+from ebhook.lint.rewrite import statement_at
+from ebhook.lint.schema import Schema
+from ebhook.lint.source import Edit, Span
+from ebhook.lint.subject import Done, Subject
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """What there is to say of a downgrade. `left`: what upgrade() did and nothing takes back.
+
+    `disorder`: pairs of undoing changes that stand in the wrong order. `more`: what downgrade()
+    does to things that upgrade() did not make.
+    """
+
+    left: tuple[Done, ...]
+    disorder: tuple[tuple[Done, Done], ...]
+    more: tuple[Done, ...]
+
+
+@lru_cache(maxsize=4)
+def reversal(subject: Subject) -> Reversal:
+    todo = [one for one in subject.done if _matters(one)]
+    matched: dict[int, int] = {}  # place in downgrade(): place in upgrade()
+    more = []
+    for at, undone in enumerate(subject.undone):
+        if not _matters(undone) and not isinstance(undone.change, Data):
+            continue
+        places = [
+            place
+            for place, done in enumerate(todo)
+            if place not in matched.values() and undoes(done, undone)
+        ]
+        if places:
+            matched[at] = places[-1]
+        elif not _part_of(subject, undone):
+            more.append(undone)
+    left = [
+        done
+        for place, done in enumerate(todo)
+        if place not in matched.values() and not _goes_along(subject, done)
+    ]
+    return Reversal(tuple(left), tuple(_disorder(subject, matched)), tuple(more))
+
+
+def undoes(done: Done, undone: Done) -> bool:
+    """Does the second change take the first one back?"""
+    a, b = done.change, undone.change
+    if isinstance(a, OfTable) and isinstance(b, OfTable) and type(a) in _UNDOES:
+        kinds, names = _UNDOES[type(a)]
+        return isinstance(b, kinds) and names(a, b)
+    if isinstance(a, CreateThing) and isinstance(b, (DropThing, CreateThing)):
+        return (a.kind, a.name.lower()) == (b.kind, b.name.lower())
+    if isinstance(a, DropThing) and isinstance(b, CreateThing):
+        return (a.kind, a.name.lower()) == (b.kind, b.name.lower())
+    if isinstance(a, Data) and isinstance(b, Data):
+        return bool(set(a.tables) & set(b.tables))
+    return False
+
+
+def _same_table(a: OfTable, b: OfTable) -> bool:
+    return a.table == b.table
+
+
+def _by_name(of_a: str, of_b: str = "name") -> Callable[[Any, Any], bool]:
+    """Compares an attribute path of the one with an attribute of the other, and the tables."""
+
+    def same(a: Any, b: Any) -> bool:
+        name: object = a
+        for part in of_a.split("."):
+            name = getattr(name, part)
+        return a.table == b.table and str(name).lower() == str(getattr(b, of_b)).lower()
+
+    return same
+
+
+def _adds(a: OfTable, b: OfTable) -> bool:
+    added = {AddColumn: "column", AddIndex: "index", AddForeignKey: "key", AddCheck: "check"}
+    name = getattr(getattr(b, added[type(b)]), "name", "") if type(b) in added else ""
+    return a.table == b.table and str(name).lower() == str(getattr(a, "name", "")).lower()
+
+
+def _renamed_back(a: Any, b: Any) -> bool:
+    return bool((a.table, a.new) == (b.new, b.table))
+
+
+def _column_back(a: OfTable, b: OfTable) -> bool:
+    if a.table != b.table:
+        return False
+    match a:
+        case RenameColumn(new=new):
+            name = new
+        case ModifyColumn(column=column):
+            name = column.name
+        case _:
+            name = getattr(a, "name", "")
+    return name.lower() == str(getattr(b, "name", "")).lower()
+
+
+_COLUMN = (RenameColumn, ModifyColumn, SetDefault)
+_UNDOES: dict[type[Change], tuple[tuple[type[Change], ...], Callable[[Any, Any], bool]]] = {
+    CreateTable: ((DropTable,), _same_table),
+    DropTable: ((CreateTable,), _same_table),
+    RenameTable: ((RenameTable,), _renamed_back),
+    AddColumn: ((DropColumn,), _by_name("column.name")),
+    DropColumn: ((AddColumn,), _adds),
+    ModifyColumn: (_COLUMN, _column_back),
+    RenameColumn: (_COLUMN, _column_back),
+    SetDefault: (_COLUMN, _column_back),
+    AddIndex: ((DropIndex, DropConstraint), _by_name("index.name")),
+    DropIndex: ((AddIndex,), _adds),
+    RenameIndex: ((RenameIndex,), lambda a, b: bool((a.table, a.new) == (b.table, b.name))),
+    AddPrimary: ((DropPrimary,), _same_table),
+    DropPrimary: ((AddPrimary,), _same_table),
+    AddForeignKey: ((DropForeignKey, DropConstraint), _by_name("key.name")),
+    DropForeignKey: ((AddForeignKey,), _adds),
+    AddCheck: ((DropConstraint,), _by_name("check.name")),
+    DropConstraint: ((AddCheck, AddIndex, AddForeignKey), _adds),
+    SetOption: ((SetOption, Convert), lambda a, b: a.table == b.table
+                and getattr(b, "name", "charset") == a.name),
+    Convert: ((Convert, SetOption), _same_table),
+    Toggle: ((Toggle,), _same_table),
+    Rebuild: ((Rebuild,), _same_table),
+}  # fmt: skip
+
+
+def _matters(one: Done) -> bool:
+    """Is there something to take back? UPDATE and DELETE cannot be; rows that were added can."""
+    change = one.change
+    if isinstance(change, Data):
+        return change.verb in ("INSERT", "REPLACE", "LOAD")
+    return not isinstance(change, (Session, Read, Opaque, Truncate, Rebuild, Toggle))
+
+
+def _part_of(subject: Subject, undone: Done) -> bool:
+    """Is it a part of a table that upgrade() makes, or rows of what it filled?"""
+    change = undone.change
+    if isinstance(change, DropIndex) and any(
+        isinstance(one.change, AddForeignKey) and one.change.key.name.lower() == change.name.lower()
+        for one in subject.done
+    ):
+        return True  # the index that the server made for a foreign key
+    if isinstance(change, Data):
+        touched = {table for one in subject.done if isinstance(one.change, Data)
+                   for table in one.change.tables}  # fmt: skip
+        return bool(set(change.tables) & (touched | subject.made))
+    return (
+        isinstance(change, OfTable)
+        and change.table in subject.made
+        and not isinstance(change, DropTable)
+    )
+
+
+def _goes_along(subject: Subject, done: Done) -> bool:
+    """Is it gone when something else is that downgrade() removes: its table, or its columns?"""
+    change = done.change
+    drops = {one.change.table for one in subject.undone if isinstance(one.change, DropTable)}
+    if isinstance(change, Data):
+        return bool(change.tables) and set(change.tables) <= drops
+    if not isinstance(change, OfTable):
+        return False
+    if change.table in drops and not isinstance(change, (CreateTable, DropTable)):
+        return True
+    if isinstance(change, RenameTable):
+        return change.new in drops
+    gone = {
+        one.change.name.lower()
+        for one in subject.undone
+        if isinstance(one.change, DropColumn) and one.change.table == change.table
+    }
+    if isinstance(change, AddIndex):
+        return bool(change.index.columns) and set(change.index.columns) <= gone
+    if isinstance(change, (ModifyColumn, SetDefault)):
+        return change.name.lower() in gone
+    return False
+
+
+def _disorder(subject: Subject, matched: dict[int, int]) -> Iterator[tuple[Done, Done]]:
+    """Each change of downgrade() that undoes something later than the one before it."""
+    latest: tuple[int, Done] | None = None
+    for at, place in matched.items():
+        undone = subject.undone[at]
+        if isinstance(undone.change, Data):
+            continue
+        if latest is not None and place > latest[0] and not _together(latest[1], undone):
+            yield latest[1], undone
+            continue
+        latest = (place, undone)
+
+
+def _together(a: Done, b: Done) -> bool:
+    """In one statement the server sees to the order itself; so it does for options."""
+    return a.step is b.step or (isinstance(a.change, SetOption) and isinstance(b.change, SetOption))
+
+
+def corrected(subject: Subject) -> tuple[list[Edit], str]:
+    """downgrade() as it should be: edits, or the whole function where there is none to edit."""
+    lines = list(_lines(subject))
+    if not lines:
+        return [], ""
+    function = subject.source.function("downgrade")
+    body = "\n".join(lines)
+    if function is None:
+        end = len(subject.source.lines) + 1
+        text = f"\n\ndef downgrade():\n{textwrap.indent(body, '    ')}\n"
+        return [Edit(Span(end, 0, end, 0), text)], ""
+    statements = function.body
+    if len(statements) > 1 and ast.get_docstring(function) is not None:
+        statements = statements[1:]
+    first, last = subject.source.span(statements[0]), subject.source.span(statements[-1])
+    indent = " " * first.column
+    text = textwrap.indent(body, indent)[len(indent) :]
+    span = Span(first.line, first.column, last.end_line, last.end_column)
+    return [Edit(span, text)], ""
+
+
+def _lines(subject: Subject) -> Iterator[str]:
+    """The statements of a right downgrade, the user's own where there are any."""
+    said = set()
+    for done in reversed([one for one in subject.done if _matters(one)]):
+        change = done.change
+        inside = isinstance(change, OfTable) and change.table in subject.made
+        if inside and not isinstance(change, CreateTable):
+            continue
+        if isinstance(change, Data) and set(change.tables) <= subject.made:
+            continue
+        text = _own(subject, done) or undo_code(change, _before(done))
+        if text and text not in said:
+            said.add(text)
+            yield text
+
+
+def _before(done: Done) -> Schema:
+    return done.before
+
+
+def _own(subject: Subject, done: Done) -> str:
+    """The user's own statement that undoes this and nothing else."""
+    for undone in subject.undone:
+        if not undoes(done, undone):
+            continue
+        alone = [one for one in subject.undone if one.span == undone.span]
+        statement = statement_at(subject.source, undone.span)
+        if statement is not None and len(alone) == 1:
+            return textwrap.dedent(
+                " " * subject.source.span(statement).column + subject.source.code(statement)
+            )
+    return ""

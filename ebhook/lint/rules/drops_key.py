@@ -1,0 +1,54 @@
+"""EBH005: an index, a key or a constraint is dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ebhook.lint.changes import DropConstraint, DropForeignKey, DropIndex, DropPrimary
+from ebhook.lint.finding import Finding, Rule
+from ebhook.lint.rewrite import without
+from ebhook.lint.subject import Done, Subject
+
+RULE = Rule("EBH005", "an index, a key or a constraint is dropped")
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    for done in subject.changes(DropIndex, DropForeignKey, DropConstraint, DropPrimary):
+        what, why = _words(done)
+        yield subject.finding(
+            RULE,
+            done,
+            f"{what} is dropped. {why} Leave it.",
+            edits=without(subject, done),
+            example=f"# {what} stays.",
+        )
+
+
+def _words(done: Done) -> tuple[str, str]:
+    change = done.change
+    table = done.before.at_hand(change.table)
+    if isinstance(change, DropPrimary):
+        return f"The primary key of {change.table}", (
+            "The table is rebuilt without one: nobody can write meanwhile, replication finds rows by "
+            "scanning from then on, and the previous release counts on its uniqueness."
+        )
+    name = f"{change.name} of {change.table}"
+    index = table.index(change.name)
+    if isinstance(change, DropForeignKey) or table.foreign_key(change.name) is not None:
+        return f"Foreign key {name}", (
+            "The previous release leans on it: rows whose parent is missing may come in, ON DELETE no "
+            "longer happens, and putting it back later fails with 1452."
+        )
+    if index is not None and index.unique:
+        return f"Unique key {name}", (
+            "The previous release leans on it: duplicates may come in, ON DUPLICATE KEY UPDATE "
+            "inserts instead, and no downgrade can put it back over duplicates (1062)."
+        )
+    if isinstance(change, DropIndex):
+        return f"Index {name}", (
+            "Queries of the previous release that lived on it become full scans, in the biggest "
+            "agency first; making it again takes as long as the table is big."
+        )
+    return f"Constraint {name}", (
+        "The previous release leans on it; once rows break it, no downgrade can put it back."
+    )

@@ -1,0 +1,55 @@
+"""EBH008: a view, a trigger, a routine, an event or a database is dropped or replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ebhook.lint.changes import AlterThing, CreateThing, DropThing, Opaque
+from ebhook.lint.finding import Finding, Rule
+from ebhook.lint.rewrite import without
+from ebhook.lint.subject import Done, Subject
+
+RULE = Rule("EBH008", "a view, trigger, routine, event or database is dropped or replaced")
+
+_OUTSIDE = {"DATABASE", "USER", "ROLE", "SERVER", "INSTANCE", "TABLESPACE"}
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    for done in subject.changes(DropThing, AlterThing, CreateThing, Opaque):
+        change = done.change
+        if isinstance(change, Opaque):
+            if change.verb in ("GRANT", "REVOKE"):
+                yield _outside(subject, done, f"{change.verb} changes accounts")
+        elif change.kind in _OUTSIDE:
+            yield _outside(subject, done, f"{change.kind.lower()} {change.name} is touched".strip())
+        elif (change.kind, change.name) in subject.things:
+            continue  # its own: DROP … IF EXISTS before the first CREATE
+        elif not isinstance(change, CreateThing) or change.replaces:
+            yield _finding(subject, done)
+
+
+def _finding(subject: Subject, done: Done) -> Finding:
+    change = done.change
+    kind = change.kind.lower()
+    verb = "dropped" if isinstance(change, DropThing) else "replaced"
+    return subject.finding(
+        RULE,
+        done,
+        f"The {kind} {change.name} is {verb}. Instances of the previous release count on it as it "
+        "is: they fail, or silently get something else, until the last of them is replaced. Make a "
+        f"new one under another name ({change.name}_2), and let the application use that.",
+        edits=without(subject, done),
+        example=f"# The {kind} {change.name} stays; add {change.name}_2.",
+    )
+
+
+def _outside(subject: Subject, done: Done, what: str) -> Finding:
+    return subject.finding(
+        RULE,
+        done,
+        f"{what[0].upper()}{what[1:]}, which is outside of the agency's database: it runs once per "
+        "agency, and needs rights that an application's login should not have. Do it where servers "
+        "are set up.",
+        edits=without(subject, done),
+        example="# Not in the chain: where servers are set up.",
+    )

@@ -1,0 +1,63 @@
+"""EBH092: a revision fails when it is run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from ebhook.lint.finding import Finding, Rule
+from ebhook.lint.recording import Failure
+from ebhook.lint.source import Span
+from ebhook.lint.subject import Subject
+
+RULE = Rule("EBH092", "a revision fails when it is run")
+
+# These have rules of their own.
+_ELSEWHERE = ("IdentifierError", "Outside")
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    if subject.loading is not None:
+        if type(subject.loading.error).__name__ not in _ELSEWHERE:
+            yield _finding(subject, subject.loading, "The file fails while it is imported")
+        return
+    if subject.upgrade.missing:
+        yield subject.finding(
+            RULE,
+            subject.file.place(),
+            "There is no upgrade(): Alembic fails on this revision in every agency.",
+            example="def upgrade():\n    op.…",
+        )
+    for name, run in (("upgrade", subject.upgrade), ("downgrade", subject.downgrade)):
+        failure = run.failure
+        if failure is None or type(failure.error).__name__ in _ELSEWHERE:
+            continue
+        if name == "downgrade" and _raised(subject, failure):
+            continue  # EBH010: it refuses
+        yield _finding(subject, failure, f"{name}() fails")
+
+
+def _finding(subject: Subject, failure: Failure, what: str) -> Finding:
+    missing = ", ".join(sorted(subject.absent))
+    hint = (
+        f" Some modules cannot be imported where lint runs ({missing}); if it is for want of them, "
+        "install what the application needs."
+        if missing
+        else " On a server that has what this chain makes, and no rows, it would fail, too; or it "
+        "needs something that only a server has: then say it without asking."
+    )
+    span: Span = failure.spans[0] if failure.spans else subject.home
+    return subject.finding(
+        RULE,
+        span,
+        f"{what}: {failure}. What comes after that line was not judged.{hint}",
+        example="op.execute(…)  # say what is to be done, without asking the database first",
+    )
+
+
+def _raised(subject: Subject, failure: Failure) -> bool:
+    return any(
+        isinstance(one, ast.Raise) and subject.source.span(one).holds(failure.spans[0])
+        for one in subject.source.nodes
+        if failure.spans
+    )

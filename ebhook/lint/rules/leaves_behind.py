@@ -1,0 +1,54 @@
+"""EBH010: downgrade() leaves something behind."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from ebhook.lint.finding import Finding, Rule
+from ebhook.lint.reversal import corrected, reversal
+from ebhook.lint.subject import Subject
+from ebhook.lint.words import described, listed
+
+RULE = Rule("EBH010", "downgrade() leaves something behind")
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    run = subject.downgrade
+    if run.missing or _refuses(subject):
+        if reversal(subject).left:
+            yield _finding(
+                subject,
+                "There is no downgrade()" if run.missing else "downgrade() refuses to work",
+            )
+        return
+    if not (run.complete and subject.upgrade.complete):
+        return  # EBH090 or EBH092 says why this cannot be told
+    if reversal(subject).left:
+        yield _finding(subject, "downgrade() does not take everything back")
+
+
+def _refuses(subject: Subject) -> bool:
+    """Does it raise by itself, instead of failing?"""
+    failure = subject.downgrade.failure
+    if failure is None or not failure.spans:
+        return False
+    raising = (
+        one
+        for one in subject.source.nodes
+        if isinstance(one, ast.Raise) and subject.source.span(one).holds(failure.spans[0])
+    )
+    return next(raising, None) is not None
+
+
+def _finding(subject: Subject, what: str) -> Finding:
+    left = list(dict.fromkeys(described(one) for one in reversal(subject).left))
+    edits, example = corrected(subject)
+    return subject.finding(
+        RULE,
+        subject.function_span("downgrade"),
+        f"{what}; what stays is {listed(left)}. Who steps back one revision and up again meets "
+        "what is still there and fails (1050, 1060, 1061, 1062), in the middle of an incident.",
+        edits=edits,
+        example=example,
+    )

@@ -1,0 +1,30 @@
+"""EBH031: the chain begins in several places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ebhook.lint.finding import Finding, Rule
+from ebhook.lint.subject import Whole
+
+RULE = Rule("EBH031", "the chain begins in several places")
+
+
+def check_chain(whole: Whole) -> Iterator[Finding]:
+    first = [
+        file
+        for file in whole.by_id.values()
+        if not file.parents
+        and file.source.assignment("down_revision") is not None
+        and file.source.value("down_revision") is None
+    ]
+    for file in first[1:]:
+        if file.path not in whole.judged:
+            continue
+        yield file.finding(
+            RULE,
+            file.place("down_revision"),
+            f"{file.id} builds on nothing, and neither does {first[0].id}: two chains in one folder. "
+            "Which of them an agency gets first is chance, and each may need what the other makes.",
+            example='down_revision = "…"  # the head, as `ebhook heads` says; not None',
+        )

@@ -1,0 +1,49 @@
+"""EBH090: what a revision does depends on what lint cannot see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ebhook.lint.finding import Finding, Rule
+from ebhook.lint.source import Span
+from ebhook.lint.subject import Subject
+
+RULE = Rule("EBH090", "what it does cannot be seen without a database")
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    said: set[Span] = set()
+    for run in (subject.upgrade, subject.downgrade):
+        for event in run.events:
+            if event.kind not in ("read", "asked", "absent") or event.spans[0] in said:
+                continue
+            if event.kind == "asked" and run.after.table(event.text) is not None:
+                continue  # it asked whether it is there, and then made it
+            said.add(event.spans[0])
+            if event.kind == "absent":
+                what = (
+                    f"{event.text} is not installed where lint runs, so what it does was not judged. "
+                    "Install what the application needs; or say it here, with op."
+                )
+            elif event.kind == "asked":
+                what = (
+                    f"This asks about table {event.text}, which no revision of this chain has made. "
+                    "lint answered that there is none: what the revision does where there is one was "
+                    "not judged, and agencies may come out different."
+                )
+            else:
+                what = (
+                    f"This asks for rows ({_short(event.text)}). lint answered with none: what the "
+                    "revision does when there are some was not judged, and each agency has others. "
+                    "One statement with a WHERE or a join says the same to the server itself."
+                )
+            yield subject.finding(
+                RULE,
+                event.spans[0],
+                what,
+                example='op.execute("UPDATE … JOIN … SET … WHERE …")  # or INSERT … SELECT',
+            )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:79] + "…"

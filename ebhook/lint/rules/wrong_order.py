@@ -1,0 +1,29 @@
+"""EBH011: downgrade() goes in the wrong order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ebhook.lint.finding import Finding, Rule
+from ebhook.lint.reversal import corrected, reversal
+from ebhook.lint.subject import Subject
+from ebhook.lint.words import described
+
+RULE = Rule("EBH011", "downgrade() is not in the reverse order of upgrade()")
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    if not (subject.upgrade.complete and subject.downgrade.complete):
+        return
+    for first, second in reversal(subject).disorder[:1]:
+        edits, example = corrected(subject)
+        yield subject.finding(
+            RULE,
+            second,
+            f"downgrade() removes {described(first)} before {described(second)}, although upgrade() "
+            "made them in that order. Whatever was built on the first is still there when it goes: "
+            "foreign keys refuse it (1451, 3730), and a downgrade that dies half way leaves a state "
+            "that upgrade() never had. Go backwards, line by line.",
+            edits=edits,
+            example=example,
+        )

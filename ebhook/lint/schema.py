@@ -1,0 +1,149 @@
+"""A schema as the chain leaves it: tables with columns, keys and options, and other named things.
+
+Values only. What a chain did not make is not known, so a table may be in here with a few columns of
+it: `Table.whole` says whether its CREATE TABLE was seen. MySQL compares names of columns and keys
+without case, and names of tables with it (on Linux).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
+
+
+@dataclass(frozen=True)
+class Type:
+    """A column's type: ``Type("varchar", ("20",))``. `name` is MySQL's own, in lower case."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    unsigned: bool = False
+    charset: str | None = None
+    collation: str | None = None
+
+    def __str__(self) -> str:
+        text = self.name.upper()
+        if self.arguments:
+            text += f"({', '.join(self.arguments)})"
+        return f"{text} UNSIGNED" if self.unsigned else text
+
+
+@dataclass(frozen=True)
+class Default:
+    """A column's default as SQL. `now`: CURRENT_TIMESTAMP; `expression`: anything computed."""
+
+    text: str
+    kind: Literal["literal", "null", "now", "expression"]
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: Type
+    nullable: bool = True
+    default: Default | None = None
+    auto_increment: bool = False
+    generated: Literal["virtual", "stored"] | None = None
+    on_update: str | None = None
+    comment: str = ""
+    # What ADD COLUMN and MODIFY say besides, no part of what the column is:
+    key: Literal["primary", "unique"] | None = field(default=None, compare=False)
+    check: bool = field(default=False, compare=False)
+    references: str | None = field(default=None, compare=False)
+    place: str | None = field(default=None, compare=False)  # "first", or the column before it
+    text: str = field(default="", compare=False)  # the definition, as it was written
+
+
+@dataclass(frozen=True)
+class Part:
+    """A column of a key, or an expression; `length`: of the prefix that is indexed."""
+
+    name: str
+    length: int | None = None
+    expression: bool = False
+
+
+@dataclass(frozen=True)
+class Index:
+    name: str
+    parts: tuple[Part, ...]
+    unique: bool = False
+    kind: Literal["", "fulltext", "spatial", "vector"] = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(part.name.lower() for part in self.parts if not part.expression)
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    name: str
+    columns: tuple[str, ...]
+    table: str
+    referred: tuple[str, ...]
+    on_delete: str = ""
+    on_update: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """`row_versions`: how many columns were added since the table was last built."""
+
+    name: str
+    columns: tuple[Column, ...] = ()
+    primary: tuple[str, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    checks: tuple[Check, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    partitioned: bool = False
+    whole: bool = True
+    row_versions: int = field(default=0, compare=False)
+
+    def column(self, name: str) -> Column | None:
+        return _named(self.columns, name)
+
+    def index(self, name: str) -> Index | None:
+        return _named(self.indexes, name)
+
+    def foreign_key(self, name: str) -> ForeignKey | None:
+        return _named(self.foreign_keys, name)
+
+    def check(self, name: str) -> Check | None:
+        return _named(self.checks, name)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """`things` are views, triggers, routines and events: ``{("VIEW", "v"), …}``."""
+
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    things: frozenset[tuple[str, str]] = frozenset()
+
+    def table(self, name: str) -> Table | None:
+        return self.tables.get(name)
+
+    def at_hand(self, name: str) -> Table:
+        """The table, or what is known of one that the chain did not make: nothing."""
+        return self.tables.get(name) or Table(name, whole=False)
+
+    def with_table(self, table: Table) -> Schema:
+        return replace(self, tables={**self.tables, table.name: table})
+
+    def without_table(self, name: str) -> Schema:
+        return replace(self, tables={k: v for k, v in self.tables.items() if k != name})
+
+
+Named = TypeVar("Named", Column, Index, ForeignKey, Check)
+
+
+def _named(those: Iterable[Named], name: str) -> Named | None:
+    wanted = name.lower()
+    return next((one for one in those if one.name.lower() == wanted), None)
