@@ -16,7 +16,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
@@ -217,16 +217,21 @@ class TenantLock:
         the row is taken over by whoever comes next.
         """
         try:
-            self.connection.rollback()
-            # A migration that failed may have left LOCK TABLES, or be in another database.
-            run(self.connection, "UNLOCK TABLES")
-            self.connection.select_db(self.database)
-            run(self.connection, f"DELETE FROM {quoted(self.table)} WHERE token = %s", token)
-            self.connection.commit()
-        except MySQLError:
-            pass
+            self._delete_row(token)
+        except MySQLError as error:
+            if errno(error) == Errno.QUERY_INTERRUPTED:  # meant for the statement before this one
+                with suppress(MySQLError):
+                    self._delete_row(token)
         finally:
             self._free_name()
+
+    def _delete_row(self, token: str) -> None:
+        self.connection.rollback()
+        # A migration that failed may have left LOCK TABLES, or be in another database.
+        run(self.connection, "UNLOCK TABLES")
+        self.connection.select_db(self.database)
+        run(self.connection, f"DELETE FROM {quoted(self.table)} WHERE token = %s", token)
+        self.connection.commit()
 
     def clear(self, row: LockRow) -> bool:
         """Deletes exactly `row`, whose holder is gone; False when it was gone already.
