@@ -205,24 +205,20 @@ def test_released_wherever_a_migration_stopped(tenant: Tenant, statement: str) -
 def test_released_though_a_late_kill_query_hits_the_release(tenant: Tenant) -> None:
     """KILL QUERY that comes after its statement interrupts the next: here it is the deletion."""
     session = tenant.session()
-    with ExitStack() as person:
-        with session.held():
-            (number,) = tenant.run("SELECT connection_id FROM migration_lock")[0]
-            tenant.run("BEGIN")
-            tenant.run("SELECT * FROM migration_lock FOR UPDATE")
-            killing = tenant.in_background(lambda: kill_the_deletion(tenant, number))
-            person.callback(killing.result, 30)
+
+    def kill_the_deletion() -> None:
+        with tenant.fleet.connect(tenant.name) as other:
+            (number,) = until(lambda: running(other, tenant.name, "DELETE"), "the row is deleted")
+            ask(other, f"KILL QUERY {number}")
+        tenant.run("ROLLBACK")
+
+    with session.held():
+        tenant.run("BEGIN")
+        tenant.run("SELECT * FROM migration_lock FOR UPDATE")
+        killing = tenant.in_background(kill_the_deletion)
+    killing.result(timeout=30)
     assert tenant.lock_rows() == []
     assert tenant.nobody_has_the_name(session.lock)
-
-
-def kill_the_deletion(tenant: Tenant, session: int) -> None:
-    """Ends the statement of `session` that waits for the person's transaction, then that, too."""
-    with tenant.fleet.connect(tenant.name) as other:
-        until(lambda: session in running(other, tenant.name, "DELETE"), "the row is deleted")
-        ask(other, f"KILL QUERY {session}")
-        until(lambda: session not in running(other, tenant.name, "DELETE"), "it was interrupted")
-    tenant.run("ROLLBACK")
 
 
 def test_released_when_nobody_listens(tenant: Tenant) -> None:
