@@ -63,7 +63,7 @@ class Reversal:
 
 @lru_cache(maxsize=4)
 def reversal(subject: Subject) -> Reversal:
-    todo = [one for one in subject.done if _matters(one)]
+    todo = made_for_good(subject)
     matched: dict[int, int] = {}  # place in downgrade(): place in upgrade()
     more = []
     for at, undone in enumerate(subject.undone):
@@ -86,6 +86,24 @@ def reversal(subject: Subject) -> Reversal:
     return Reversal(tuple(left), tuple(_disorder(subject, matched)), tuple(more))
 
 
+def made_for_good(subject: Subject) -> list[Done]:
+    """What upgrade() does that matters, without what it takes back itself."""
+    left: list[Done] = []
+    for one in subject.done:
+        if not _matters(one):
+            continue
+        change = one.change
+        if isinstance(change, _DROPS):
+            maker = next((made for made in reversed(left) if undoes(made, one)), None)
+            if maker is not None:
+                left.remove(maker)
+                continue
+            if isinstance(change, DropThing) and (change.kind, change.name) in subject.things:
+                continue  # DROP … IF EXISTS, and then CREATE
+        left.append(one)
+    return left
+
+
 def undoes(done: Done, undone: Done) -> bool:
     """Does the second change take the first one back?"""
     a, b = done.change, undone.change
@@ -99,6 +117,9 @@ def undoes(done: Done, undone: Done) -> bool:
     if isinstance(a, Data) and isinstance(b, Data):
         return bool(set(a.tables) & set(b.tables))
     return False
+
+
+_DROPS = (DropTable, DropColumn, DropIndex, DropForeignKey, DropConstraint, DropThing)
 
 
 def _same_table(a: OfTable, b: OfTable) -> bool:
@@ -260,7 +281,7 @@ def corrected(subject: Subject) -> tuple[list[Edit], str]:
 def _lines(subject: Subject) -> Iterator[str]:
     """The statements of a right downgrade, the user's own where there are any."""
     said = set()
-    for done in reversed([one for one in subject.done if _matters(one)]):
+    for done in reversed(made_for_good(subject)):
         change = done.change
         inside = isinstance(change, OfTable) and change.table in subject.made
         if inside and not isinstance(change, CreateTable):

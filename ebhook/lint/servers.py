@@ -11,55 +11,17 @@ _MORE = {
     "mysql": frozenset({"external", "library", "tablesample"}),
     "mariadb": frozenset({"portion", "delete_domain_id"}),
 }
-_NOT = {
-    "mysql": frozenset(
-        {
-            "admin",
-            "array",
-            "general",
-            "get_master_public_key",
-            "ignore_server_ids",
-            "master_bind",
-            "master_heartbeat_period",
-            "master_ssl_verify_server_cert",
-            "member",
-            "parallel",
-            "parse_gcol_expr",
-            "persist",
-            "persist_only",
-            "role",
-            "slow",
-            "sql_after_gtids",
-            "sql_before_gtids",
-        }
-    ),  # fmt: skip
-    "mariadb": frozenset(
-        {
-            "body",
-            "database",
-            "elsif",
-            "general",
-            "goto",
-            "history",
-            "ignore_server_ids",
-            "master_heartbeat_period",
-            "option",
-            "others",
-            "package",
-            "period",
-            "position",
-            "raise",
-            "rowtype",
-            "schema",
-            "slow",
-            "system",
-            "system_time",
-            "versioning",
-            "window",
-            "without",
-        }
-    ),  # fmt: skip
-}
+_NOT_MYSQL = frozenset({
+    "admin", "array", "general", "get_master_public_key", "ignore_server_ids", "master_bind",
+    "master_heartbeat_period", "master_ssl_verify_server_cert", "member", "parallel",
+    "parse_gcol_expr", "persist", "persist_only", "role", "slow", "sql_after_gtids",
+    "sql_before_gtids",
+})  # fmt: skip
+_NOT_MARIADB = frozenset({
+    "body", "database", "elsif", "general", "goto", "history", "ignore_server_ids",
+    "master_heartbeat_period", "option", "others", "package", "period", "position", "raise",
+    "rowtype", "schema", "slow", "system", "system_time", "versioning", "window", "without",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,7 +63,9 @@ class ServerVersion:
             if self.is_mariadb
             else reserved_words.RESERVED_WORDS_MYSQL
         )
-        return (frozenset(words) | _MORE[self.flavour]) - _NOT[self.flavour]
+        return (frozenset(words) | _MORE[self.flavour]) - (
+            _NOT_MARIADB if self.is_mariadb else _NOT_MYSQL
+        )
 
 
 def parse(name: str) -> ServerVersion:

@@ -112,10 +112,10 @@ class Source:
         return found[-1] if found else None
 
     def assignment(self, name: str) -> ast.Assign | ast.AnnAssign | None:
-        """Where the file says ``name = …`` at its top."""
+        """Where the file says ``name = …`` at its top; the last time counts."""
         if self.tree is None:
             return None
-        for node in self.tree.body:
+        for node in reversed(self.tree.body):
             targets: list[ast.expr] = []
             if isinstance(node, ast.Assign):
                 targets = node.targets

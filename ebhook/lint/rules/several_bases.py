@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.subject import Whole
+from ebhook.lint.subject import File, Whole
 
 RULE = Rule("EBH031", "the chain begins in several places")
 
 
 def check_chain(whole: Whole) -> Iterator[Finding]:
-    first = [
-        file
-        for file in whole.by_id.values()
-        if not file.parents
-        and file.source.assignment("down_revision") is not None
-        and file.source.value("down_revision") is None
-    ]
+    first = [file for file in whole.by_id.values() if not file.parents and _says_none(file)]
     for file in first[1:]:
         if file.path not in whole.judged:
             continue
@@ -28,3 +22,8 @@ def check_chain(whole: Whole) -> Iterator[Finding]:
             "Which of them an agency gets first is chance, and each may need what the other makes.",
             example='down_revision = "…"  # the head, as `ebhook heads` says; not None',
         )
+
+
+def _says_none(file: File) -> bool:
+    node = file.source.assignment("down_revision")
+    return node is not None and node.value is not None and file.source.code(node.value) == "None"
