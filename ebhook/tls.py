@@ -125,6 +125,15 @@ def _context(options: tuple[tuple[str, str], ...]) -> ssl.SSLContext:
     return context
 
 
+@functools.lru_cache(maxsize=1)
+def preferred() -> ssl.SSLContext:
+    """For a server that offers TLS where nobody demands it: encrypted, and nothing is verified."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 def _false(text: str) -> bool:
     return text.lower() in ("false", "0", "no", "off")
 
