@@ -362,7 +362,11 @@ class _Rollout:
         elif isinstance(error, ConnectionLost | Deadlocked):
             self._look_again(job, error)
         else:
-            self._finish(job, _outcome_of(error), None, error)
+            after = None
+            if not isinstance(error, Unreachable):  # it has been asked long enough
+                (standing,) = survey([job.standing.tenant], self.chain, self.settings)
+                after = standing.revision
+            self._finish(job, _outcome_of(error), after, error)
 
     def _put_back(self, job: _Job, error: LockHeld) -> None:
         if job.held_since is None:
@@ -414,9 +418,6 @@ class _Rollout:
         seconds = time.monotonic() - job.began if job.began is not None else 0.0
         if outcome is Outcome.UPGRADED:
             self.longest = max(self.longest, seconds)
-        if error is not None and after is None and outcome is not Outcome.UNKNOWN:
-            (standing,) = survey([job.standing.tenant], self.chain, self.settings)
-            after = standing.revision
         result = Result(
             job.name,
             outcome,
