@@ -25,6 +25,7 @@ from ebhook.database import (
     explain,
     login_of,
     rollback,
+    run,
     text_of,
 )
 from ebhook.errors import (
@@ -64,10 +65,12 @@ class Migration:
     stop: Callable[[], bool]
     journal: Journal | None
     half: Entry | None = None
+    closing: str | None = None  # a statement for the transaction of the last revision
     longest: float = 0.0  # seconds of the slowest revision so far
     running: str | None = None  # the revision under way
     recorder: Recorder | None = None  # while a revision's own code runs
     last: Recorder | None = None
+    ends: bool = False  # and no other one follows it
     cut_short: bool = False  # no further revision was begun: a signal, or the deadline
     statements: list[str] = field(default_factory=list)
 
@@ -142,7 +145,7 @@ class Migration:
                     self.tenant.name, revision.revision, title(revision.doc), number, len(plan)
                 )
             )
-            self.running = revision.revision
+            self.running, self.ends = revision.revision, number == len(plan)
             if self.journal is not None:
                 step.migration_fn = self._recorded(revision.revision, step.migration_fn)
             yield step
@@ -191,6 +194,8 @@ class Migration:
         """Alembic calls this in the transaction that moves the version."""
         if self.last is not None:
             self.last.finish()
+            if self.ends and self.closing is not None:
+                run(self.connection, self.closing)
 
     # Statements
 

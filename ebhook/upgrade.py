@@ -11,6 +11,7 @@ from ebhook.database import (
     Connection,
     connect_patiently,
     explain,
+    quoted,
     run,
     versions,
 )
@@ -137,6 +138,13 @@ class _Session:
             )
         onward = self.migration(self.order.target, self.order.downgrade, journal=self.journal)
         onward.half = half
+        # The lock's row goes with the last revision: a crash after that leaves none behind. The
+        # named lock guards on.
+        onward.closing = (
+            f"DELETE FROM {quoted(self.order.tenant.database)}."
+            f"{quoted(self.project.settings.lock.table)} "
+            "WHERE token IS NOT NULL AND connection_id = CONNECTION_ID()"
+        )
         onward.run()
         return onward.cut_short
 

@@ -47,9 +47,15 @@ class Session:
     id: int = 0
     database: str = ""
     count: int = 0  # statements so far
+    first: int = 0  # for plans: the statement that they count from
     withheld: threading.Event = field(default_factory=threading.Event)  # an answer is kept back
     withhold: bool = False
     pass_on: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def port(self) -> int:
+        """The proxy's own."""
+        return int(self.client.getsockname()[1])
 
     @property
     def client_port(self) -> int:
