@@ -105,6 +105,8 @@ def quoted(text: str, like: str = '"') -> str:
     """`text` as a Python string, with the quotes of `like`."""
     if like.startswith("'"):
         return repr(text)
+    if "\n" in text and '"""' not in text:
+        return '"""' + text.replace("\\", "\\\\") + '"""'
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
@@ -122,12 +124,23 @@ def counterparts(subject: Subject, of: Iterable[Done]) -> list[ast.stmt | None]:
 
 
 def without(subject: Subject, done: Done) -> list[Edit]:
-    """The file without the statement of `done`, in upgrade() and in downgrade()."""
-    statement = statement_at(subject.source, done.span)
-    if statement is None or len(_others(subject, done)) > 0:
+    """The file without what `done` does, in upgrade() and in downgrade()."""
+    source, others = subject.source, _others(subject, done)
+    statement = statement_at(source, done.span)
+    if statement is None:
         return []
-    back = counterparts(subject, [done])
-    return remove(subject.source, [statement, *back])
+    if all(type(one.change) is type(done.change) for one in others):
+        # All of it has to go: the tables of a loop, or of DROP TABLE a, b.
+        return remove(source, [statement, *counterparts(subject, [done, *others])])
+    clauses = dict.fromkeys(one.change.clause for one in others)
+    table = getattr(done.change, "table", None)
+    if table is None or any(
+        one.step is not done.step or getattr(one.change, "table", None) != table for one in others
+    ):
+        return []
+    # The user's own ALTER TABLE, without this clause.
+    sql = f"ALTER TABLE {table} {', '.join(clauses)}"
+    return [replace(source, statement, f"op.execute({quoted(sql)})")]
 
 
 def _others(subject: Subject, done: Done) -> list[Done]:

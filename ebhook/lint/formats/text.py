@@ -13,15 +13,20 @@ from ebhook.lint.formats.corrected import corrected, source_of
 from ebhook.lint.formats.paths import shown
 
 _WIDTH = 100
+_MORE = 5
 
 
 def render(report: Report, start: Path) -> str:
-    parts = ["\n".join(_finding(one, start)) for one in report.findings]
+    # A loop says the same of many tables: once is enough, with the others named.
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for finding in report.findings:
+        groups.setdefault((finding.path, finding.span, finding.rule.id), []).append(finding)
+    parts = ["\n".join(_finding(*group, start=start)) for group in groups.values()]
     parts.append("\n".join(_sums(report)))
     return "\n\n".join(parts) + "\n"
 
 
-def _finding(finding: Finding, start: Path) -> Iterator[str]:
+def _finding(finding: Finding, *more: Finding, start: Path) -> Iterator[str]:
     span = finding.span
     place = f"{shown(finding.path, start)}:{span.line}:{span.column + 1}"
     yield f"{place}: {finding.rule.id} {finding.rule.title}"
@@ -41,6 +46,12 @@ def _finding(finding: Finding, start: Path) -> Iterator[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    if more:
+        yield f"  And {len(more)} more like this, by the same line:"
+        for one in more[:_MORE]:
+            yield f"    {_short(one.sql) if one.sql else one.message.partition('. ')[0]}"
+        if len(more) > _MORE:
+            yield "    …"
     code = corrected(finding)
     if code:
         yield textwrap.indent(code, "    ")

@@ -61,13 +61,18 @@ def _changed(subject: Subject, done: Done, before: Column | None) -> Finding:
     table, column = done.change.table, done.change.column
     what, why = _difference(before, column)
     name = f"{column.name}_new"
+    advice = (
+        "If it has to be: allow it, with the reason. Else leave"
+        if before is not None and _grows(before, column)
+        else "Leave"
+    )
     add = add_column_code(table, column_code(column, name=name, nullable=True))
     drop = drop_column_code(table, name)
     return subject.finding(
         RULE,
         done,
-        f"Column {table}.{column.name} is changed{what}. {why} Leave it as it is and add a second "
-        "column, which old instances do not know: write both, copy the values in a revision of its "
+        f"Column {table}.{column.name} is changed{what}. {why} {advice} it as it is and add a "
+        "second column, which old instances do not know: write both, copy the values in a revision of its "
         "own, then read the new one.",
         edits=_instead(subject, done, add, drop),
         example=f"{add}\n# and in downgrade():\n{drop}",
@@ -99,8 +104,7 @@ def _difference(before: Column | None, after: Column) -> tuple[str, str]:
         if _grows(before, after):
             return words, (
                 "The server does this one without rewriting rows, and old instances do not notice; "
-                "still no downgrade can bring the shorter type back once longer values are in. If "
-                "that is what you want: allow it, with the reason."
+                "still no downgrade can bring the shorter type back once longer values are in."
             )
         return words, _COPY
     if before.nullable and not after.nullable:

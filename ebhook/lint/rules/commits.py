@@ -42,8 +42,7 @@ def _finding(subject: Subject, at: Done | Span, what: str, statement: object) ->
         at,
         f"{what} ends the transaction that the revision runs in. What was done before it is in the "
         "database without a word in the journal that it is, so after a crash nobody can tell whether "
-        "to do it again; and LOCK TABLES ends with it. Leave transactions to Alembic: data and the "
-        "version commit together.",
+        "to do it again. Leave transactions to Alembic: data and the version commit together.",
         edits=remove(subject.source, [statement]) if statement is not None else (),  # type: ignore[list-item]
         example="# nothing: Alembic commits at the end of the revision",
     )

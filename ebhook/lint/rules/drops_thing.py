@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ebhook.lint.changes import AlterThing, CreateThing, DropThing, Opaque
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import without
+from ebhook.lint.rewrite import (
+    counterparts,
+    only_one,
+    quoted,
+    remove,
+    replace,
+    statement_at,
+    without,
+)
+from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 
 RULE = Rule("EBH008", "a view, trigger, routine, event or database is dropped or replaced")
@@ -38,9 +48,27 @@ def _finding(subject: Subject, done: Done) -> Finding:
         f"The {kind} {change.name} is {verb}. Instances of the previous release count on it as it "
         "is: they fail, or silently get something else, until the last of them is replaced. Make a "
         f"new one under another name ({change.name}_2), and let the application use that.",
-        edits=without(subject, done),
+        edits=_beside(subject, done) or without(subject, done),
         example=f"# The {kind} {change.name} stays; add {change.name}_2.",
     )
+
+
+def _beside(subject: Subject, done: Done) -> list[Edit]:
+    """The user's own CREATE, under another name."""
+    change = done.change
+    statement = statement_at(subject.source, done.span)
+    if not isinstance(change, CreateThing) or statement is None or not only_one(subject, done):
+        return []
+    new = f"{change.name}_2"
+    sql = re.sub(r"\bOR\s+REPLACE\s+", "", change.clause, count=1, flags=re.I)
+    sql = re.sub(rf"(?<![\w$]){re.escape(change.name)}(?![\w$])", new, sql, count=1)
+    edits = [replace(subject.source, statement, f"op.execute({quoted(sql)})")]
+    back = [one for one in counterparts(subject, [done]) if one is not None]
+    if back:
+        drop = f"op.execute({quoted(f'DROP {change.kind} {new}')})"
+        edits.append(replace(subject.source, back[0], drop))
+        edits.extend(remove(subject.source, back[1:]))
+    return edits
 
 
 def _outside(subject: Subject, done: Done, what: str) -> Finding:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import difflib
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.recording import Failure
-from ebhook.lint.source import Span
+from ebhook.lint.source import Edit, Span
 from ebhook.lint.subject import Subject
 
 RULE = Rule("EBH092", "a revision fails when it is run")
@@ -51,8 +52,25 @@ def _finding(subject: Subject, failure: Failure, what: str) -> Finding:
         RULE,
         span,
         f"{what}: {failure}. What comes after that line was not judged.{hint}",
+        edits=_meant(subject, failure),
         example="op.execute(…)  # say what is to be done, without asking the database first",
     )
+
+
+def _meant(subject: Subject, failure: Failure) -> list[Edit]:
+    """The name that is closest to one that is not there: ``op.add_colum``."""
+    error = failure.error
+    name = getattr(error, "name", None)
+    if not isinstance(error, AttributeError) or not name or not failure.spans:
+        return []
+    close = difflib.get_close_matches(name, dir(getattr(error, "obj", None)), n=1, cutoff=0.7)
+    for node in subject.source.nodes:
+        if isinstance(node, ast.Attribute) and node.attr == name and close:
+            span = subject.source.span(node)
+            if failure.spans[0].holds(span):
+                start = span.end_column - len(name)
+                return [Edit(Span(span.end_line, start, span.end_line, span.end_column), close[0])]
+    return []
 
 
 def _raised(subject: Subject, failure: Failure) -> bool:

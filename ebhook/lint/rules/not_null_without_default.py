@@ -8,7 +8,7 @@ from ebhook.lint.changes import AddColumn
 from ebhook.lint.code import harmless_default
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.rewrite import column_call, only_one, quoted, replace, set_keyword, statement_at
-from ebhook.lint.source import Edit, keyword
+from ebhook.lint.source import Edit, keyword, literal
 from ebhook.lint.subject import Done, Subject
 
 RULE = Rule("EBH040", "a NOT NULL column without a server default")
@@ -25,7 +25,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         ):
             continue
         table, kind = done.change.table, column.type.name
-        default = harmless_default(column.type)
+        default = _own_default(subject, done) or harmless_default(column.type)
         fails = (
             f" On a table with rows the statement itself fails ({kind} has no implicit default)."
             if kind in ("date", "datetime") or "geo" in kind or kind in ("point", "polygon")
@@ -51,6 +51,17 @@ def _python_default(subject: Subject, done: Done) -> str:
     if call is None or keyword(call, "default") is None:
         return ""
     return " default=… is filled in by Python, and old instances run the old Python."
+
+
+def _own_default(subject: Subject, done: Done) -> str:
+    """What the user has Python fill in, as a server default."""
+    call = column_call(subject.source, done.span, done.change.column.name)
+    value = literal(keyword(call, "default")) if call is not None else None
+    if isinstance(value, bool):
+        return f'sa.text("{int(value)}")'
+    if isinstance(value, (int, float)):
+        return f'sa.text("{value}")'
+    return quoted(value) if isinstance(value, str) else ""
 
 
 def _edits(subject: Subject, done: Done, default: str) -> list[Edit]:

@@ -16,7 +16,7 @@ RULE = Rule("EBH083", "a revision reaches outside of its connection")
 def check(subject: Subject) -> Iterator[Finding]:
     said: set[Span] = set()
     for run in (subject.upgrade, subject.downgrade):
-        own = [step.sql for step in run.steps if step.own]
+        own = [step.sql for step in run.steps if step.own and not step.sql.startswith("SET ")]
         for event in run.of("outside"):
             span = event.spans[0] if event.spans else subject.home
             if span in said:

@@ -18,7 +18,10 @@ def check(subject: Subject) -> Iterator[Finding]:
         return
     anywhere = re.search(rf"(?:{subject.ticket})\b", message)
     ticket = anywhere[0] if anywhere else example_of(subject)
-    rest = " ".join(message.replace(ticket, "", 1).split()).strip(" :-") if anywhere else message
+    rest = (
+        message.replace(ticket, "", 1).replace("()", "").replace("[]", "") if anywhere else message
+    )
+    rest = " ".join(rest.split()).strip(" :-")
     told = f"{message!r} does not" if message else "There is no message to"
     yield subject.finding(
         RULE,

@@ -8,6 +8,12 @@ from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.source import Span
 from ebhook.lint.subject import Subject
 
+_EXAMPLES = {
+    "read": 'op.execute("UPDATE … JOIN … SET … WHERE …")  # or INSERT … SELECT',
+    "asked": "op.create_table(…)  # without asking: the chain says what is there",
+    "absent": "op.…(…)  # what that function does, in this file",
+}
+
 RULE = Rule("EBH090", "what it does cannot be seen without a database")
 
 
@@ -41,7 +47,7 @@ def check(subject: Subject) -> Iterator[Finding]:
                 RULE,
                 event.spans[0],
                 what,
-                example='op.execute("UPDATE … JOIN … SET … WHERE …")  # or INSERT … SELECT',
+                example=_EXAMPLES[event.kind],
             )
 
 
