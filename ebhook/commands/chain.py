@@ -8,7 +8,7 @@ from typing import Literal
 from ebhook import chain_sum
 from ebhook.authoring.graph import dot, mermaid
 from ebhook.authoring.summary import Overview, in_any_order, overview
-from ebhook.chain import check_chain, heads_of, read_chain, read_revisions
+from ebhook.chain import check_chain, heads_of, in_order, read_chain, read_revisions
 from ebhook.commands.gather import Options, load_settings
 from ebhook.errors import ChainBroken, Exit
 from ebhook.report import print_json, table
@@ -18,7 +18,7 @@ from ebhook.settings import Settings
 def heads(options: Options) -> Exit:
     """The revisions that nothing builds on; a healthy chain has one. Shows two heads, too."""
     settings = load_settings(options)
-    revisions = read_revisions(settings.folder, env_py=settings.env_py)
+    revisions = in_order(read_revisions(settings.folder, env_py=settings.env_py))
     found = [revisions[id] for id in heads_of(revisions)]
     if len(found) < 2:
         read_chain(settings.folder, env_py=settings.env_py)  # complains of all else
