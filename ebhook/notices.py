@@ -176,9 +176,9 @@ def send(ended: Ended, settings: Settings, hidden: Callable[[Any], Any]) -> list
         try:
             tell()
         except EbhookError as error:
-            problems.append(f"{what} was not sent: {error.what} {error.next}")
+            problems.append(f"{what} not sent: {error.what} {error.next}")
         except Exception as error:  # of boto3's, of a parameter that it does not take
-            problems.append(f"{what} was not sent: {type(error).__name__}: {error}")
+            problems.append(f"{what} not sent: {type(error).__name__}: {error}")
     return problems
 
 
@@ -211,8 +211,8 @@ def _wanted(
         put_event(str(notice.event_bus), "ebhook boot failed", document, account())
 
     if notice.cloudwatch:
-        yield "The metrics", put_metrics
+        yield "The metrics were", put_metrics
     if failed and notice.sns:
-        yield f"The notice to {notice.sns}", publish
+        yield f"The notice to {notice.sns} was", publish
     if failed and notice.event_bus:
-        yield f"The notice to {notice.event_bus}", put_event
+        yield f"The notice to {notice.event_bus} was", put_event

@@ -1,0 +1,68 @@
+"""Instances of Elastic Beanstalk, and the bundles that are deployed to them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import IN_CI
+from tests.hook.instance import Instance, Machine, unshare
+
+PROJECTS = Path(__file__).parents[1] / "projects"
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """What instances are made from; needs root, or a user namespace, for mounts of its own."""
+    enter = unshare()
+    if enter is None:
+        told = "NO HOOK WAS RUN IN ITS REAL PLACE: this needs `unshare --mount`, as root."
+        if IN_CI and os.geteuid() == 0:
+            pytest.fail(told, pytrace=False)
+        pytest.skip(told)
+    made = Machine(tmp_path_factory.mktemp("machine"), enter)
+    made.make()
+    return made
+
+
+@pytest.fixture
+def instances(machine: Machine, tmp_path: Path) -> Iterator[Callable[..., Instance]]:
+    """``instances("i-0a1")`` is a new instance."""
+    made: list[Instance] = []
+
+    def make(id: str, **options: Any) -> Instance:
+        made.append(Instance(id, tmp_path / id, machine, **options))
+        return made[-1]
+
+    yield make
+    for instance in made:
+        instance.end()
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Callable[..., Path]:
+    """``bundle("linear", upto=3)``: a project's source bundle, with what `ebhook init` puts there."""
+
+    def make(project: str, *, upto: int | None = None, settings: str = "") -> Path:
+        folder = tmp_path / f"{project}-{upto or 'all'}"
+        if folder.exists():
+            return folder
+        shutil.copytree(PROJECTS / project, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        files = sorted(folder.glob("migrations/versions/*.py"))
+        for file in files[upto or len(files) :]:
+            file.unlink()
+        if settings:
+            with (folder / "ebhook.toml").open("a") as own:
+                own.write(settings)
+        init = [sys.executable, "-m", "ebhook", "init", str(folder)]
+        subprocess.run(init, check=True, capture_output=True)
+        return folder
+
+    return make
