@@ -56,13 +56,13 @@ def beginnings(statements: list[str], wanted: tuple[str, ...]) -> list[str]:
     return [next((w for w in wanted if sql.startswith(w)), sql) for sql in plain]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_eight_instances_apply_each_revision_once(agency: Make, server: AnyServer) -> None:
     """Ten rounds: eight boots over twenty tenants; the server saw each statement once per tenant."""
     for round in range(ROUNDS):
         tenants = agency("linear", TENANTS)
         with general_log(server) as log:
-            ends = [instance.end() for instance in boot(tenants, INSTANCES)]
+            ends = [instance.end(timeout=300) for instance in boot(tenants, INSTANCES)]
             changes = log.changes()
 
         assert [ran.code for ran in ends] == [0] * INSTANCES, [ran.stderr for ran in ends]
