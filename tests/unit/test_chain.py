@@ -30,6 +30,7 @@ HEALTHY = {
     "indexes": ["a001", "a002"],
     "linear": ["a001", "a002", "a003", "a004", "a005"],
     "merge": ["a001", "a002", "b002", "a003", "a004"],
+    "mixed": ["a001", "a002", "a003", "a004", "a005", "a006", "a007", "a008"],
     "own_connection": ["a001", "a002"],
     "prints": ["a001", "a002"],
     "revision_connects": ["a001", "a002"],

@@ -26,6 +26,9 @@ def toml(value: str) -> Any:
     return tomllib.loads(f"x = {value}")["x"]
 
 
+EXAMPLES = {key: toml(row["example"]) for key, row in ROWS.items()}
+
+
 def listed(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
