@@ -72,6 +72,9 @@ def bring(
     standings = look(tenants, chain, settings, report)
     unreachable = {s.tenant.name for s in standings if isinstance(s.error, Unreachable)}
     first = [t for t in tenants if not lenient or t.name not in unreachable]
+    strangers = set(settings.rollout.canary or ()) - {tenant.name for tenant in tenants}
+    if strangers and not names:
+        report.say(f"rollout.canary: there is no tenant {', '.join(sorted(strangers))}")
     plan = Plan(
         target=target,
         deadline=began + settings.rollout.deadline,
@@ -90,6 +93,8 @@ def _canary(
 ) -> tuple[str, ...]:
     """The canary among `first`; somebody else when all that were meant are not there."""
     wanted = canary_of(settings, tenants, chosen=chosen)
+    if settings.rollout.canary and not wanted and not chosen:
+        wanted = (tenants[0].name,)  # one was asked for: a wrong name must not mean none
     names = [tenant.name for tenant in first]
     return tuple(name for name in wanted if name in names) or tuple(names[:1] if wanted else ())
 

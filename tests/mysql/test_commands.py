@@ -128,6 +128,19 @@ def test_migrations_may_print(agency: Make) -> None:
     assert " | " in ran.stderr
 
 
+def test_a_canary_that_is_not_there(agency: Make) -> None:
+    """A wrong name is told, and does not mean that there is no canary: the first tenant is."""
+    tenants = agency(2, PROJECTS / "fails_midway")
+    like = tenants.names[0].rpartition("_")[0].replace("_", "\\_") + "%"
+
+    ran = tenants.run("boot", tenants_names=None, tenants_like=like, rollout_canary="nobody")
+
+    assert ran.code == 2
+    assert "rollout.canary: there is no tenant nobody" in ran.stderr
+    assert f"canary wave: {tenants.names[0]}" in ran.stderr
+    assert tenants.tables(tenants.names[1]) == set()
+
+
 # --- upgrade --dry-run -----------------------------------------------------------------------------
 
 
