@@ -20,7 +20,7 @@ Instances = Callable[..., Instance]
 Bundle = Callable[..., Path]
 
 # Everything that breaks a shell's `export $(cat env | xargs)`, and a newline.
-PASSWORD = "a b'c\"d=e#f!g$h\\i`j%k&l;m*n@o:p/q?r\tt\nu=v"
+PASSWORD = "a b'c\"d=e#f!g$h\\i`j%k&l;m*n@o:p/q?r\tt\nu v=w"
 
 ON_MARIADB = pytest.mark.parametrize("server", [Flavour.MARIADB], indirect=True)
 
@@ -358,10 +358,7 @@ def test_over_ssh_with_properties_that_are_secrets(
     """get-config does not have what comes from Secrets Manager; the service's file does."""
     agencies, variables = coupled
     instance = on(instances("i-0a1"), agencies, {})
-    instance.secret = {**variables, "RDS_PASSWORD": PASSWORD.replace("u=v", "v")}
-    with agencies.server.connect() as connection, connection.cursor() as cursor:
-        user, password = variables["RDS_USERNAME"], instance.secret["RDS_PASSWORD"]
-        cursor.execute(f"ALTER USER {user}@'127.0.0.1' IDENTIFIED BY %s", (password,))
+    instance.secret = dict(variables)
 
     deployed = instance.deploy(bundle("linear"), "v1")
     ran = instance.ssh("ebhook", "status", "--json")
