@@ -425,6 +425,26 @@ def config(**common: Any) -> Exit:
     from ebhook.commands.config import config
 
     return config(_options(**common))
+@cli.command()
+@click.argument("tenant", nargs=-1)
+@click.option("--send", "sends", is_flag=True, help="Also send a notice and metrics, for trial.")
+@_common
+def doctor(tenant: tuple[str, ...], sends: bool, **common: Any) -> Exit:
+    """Find what would go wrong at the next boot: settings, network, TLS, privileges, AWS.
+
+    Nothing is changed. Where the login may drop tables, its privileges are tried on a scratch table,
+    in TENANT… or in one tenant of each login.
+
+    \b
+    Examples:
+      sudo ebhook doctor
+      ebhook doctor acme --json
+    """
+    from ebhook.commands.doctor import doctor
+
+    return doctor(_options(**common), names=tenant, sends=sends)
+
+
 
 
 @cli.command()

@@ -29,7 +29,7 @@ TOLD = 50  # tenants in a notice; SNS and EventBridge take 256 KiB
 @dataclass(frozen=True)
 class Ended:
     """How a boot ended. `starts`: the instance may start although `code` is not 0; `error` is what
-    came before any tenant's own."""
+    came before any tenant's own. `trial`: nothing did; the notices are being tried."""
 
     head: str | None
     results: Sequence[Result]
@@ -39,6 +39,7 @@ class Ended:
     starts: bool
     holder: Holder
     error: EbhookError | None = None
+    trial: bool = False
 
     @property
     def bad(self) -> list[Result]:
@@ -119,6 +120,8 @@ def subject(ended: Ended) -> str:
     if ended.error is not None:
         what = type(ended.error).__name__
     line = f"ebhook boot failed on {who}: {what}"
+    if ended.trial:
+        line = f"ebhook doctor on {who}: a trial, nothing failed"
     return line.encode("ascii", "replace").decode()[:100]
 
 
@@ -185,7 +188,7 @@ def send(ended: Ended, settings: Settings, hidden: Callable[[Any], Any]) -> list
 def _wanted(
     ended: Ended, settings: Settings, hidden: Callable[[Any], Any]
 ) -> Iterator[tuple[str, Callable[[], None]]]:
-    notice, failed = settings.notice, ended.code is not Exit.OK
+    notice, failed = settings.notice, ended.code is not Exit.OK or ended.trial
     if not (notice.cloudwatch or (failed and (notice.sns or notice.event_bus))):
         return
 
@@ -208,7 +211,8 @@ def _wanted(
         from ebhook.aws import put_event
 
         document = msgspec.json.encode(hidden(detail(ended))).decode()
-        put_event(str(notice.event_bus), "ebhook boot failed", document, account())
+        kind = "ebhook trial" if ended.trial else "ebhook boot failed"
+        put_event(str(notice.event_bus), kind, document, account())
 
     if notice.cloudwatch:
         yield "The metrics were", put_metrics

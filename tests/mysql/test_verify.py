@@ -271,7 +271,7 @@ def test_from_a_revision(verify: Verify, tmp_path: Path) -> None:
     done = verify(write(tmp_path, few), "--from", "required")
 
     assert done.code == 0, done.stdout
-    assert "1 revision proved" in done.stdout
+    assert "1 revision on" in done.stdout
     assert "good" in done.stdout
     assert "required" not in done.stdout
     assert verify(tmp_path, "--from", "nowhere").code == 64

@@ -1,0 +1,92 @@
+"""``doctor``: what would go wrong at the next boot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ebhook import beanstalk
+from ebhook.chain import Chain, read_chain
+from ebhook.commands.gather import Options, gather_tenants, load_settings, reporter
+from ebhook.database import Tenant
+from ebhook.doctor import Finding, Level, examine_aws, examine_machine, examine_servers
+from ebhook.doctor.finding import failed, ok
+from ebhook.errors import EbhookError, Exit
+from ebhook.notices import Ended, send
+from ebhook.report import Reporter, count, print_json, table
+from ebhook.settings import Settings
+
+
+def doctor(options: Options, *, names: Sequence[str], sends: bool) -> Exit:
+    """0 when a boot would find all that it needs, 1 when not."""
+    told = beanstalk.properties(os.environ)
+    findings: list[Finding] = []
+    with reporter(options) as report:
+        for finding in _examine(options, report, told, names, sends):
+            findings.append(finding)
+            report.log({"event": "Finding", **_document(finding)})
+    code = Exit.FINDINGS if any(f.level is Level.FAIL for f in findings) else Exit.OK
+    if options.json:
+        documents = [_document(finding) for finding in findings]
+        print_json(report.hidden({"findings": documents, "exit_code": int(code)}))
+    else:
+        print(report.hide(_text(findings)))
+    return code
+
+
+def _examine(
+    options: Options, report: Reporter, told: beanstalk.Told, names: Sequence[str], sends: bool
+) -> Iterator[Finding]:
+    try:
+        settings = load_settings(options)
+    except EbhookError as error:
+        yield failed("settings", "ebhook.toml and EBHOOK_…", error)
+        return
+    file = str(settings.file) if settings.file else f"no file, in {settings.root}"
+    yield ok("settings", file, f"{count(len(settings.origins), 'key')} set")
+    chain = None
+    try:
+        chain = read_chain(settings.folder, env_py=settings.env_py)
+        revisions = count(len(chain.revisions), "revision")
+        yield ok("chain", str(settings.folder), f"{revisions}, head {chain.head}")
+    except EbhookError as error:
+        yield failed("chain", str(settings.folder), error)
+    log = options.log_file or (beanstalk.LOG if beanstalk.is_here() else None)
+    yield from examine_machine(settings, told, log)
+    tenants: list[Tenant] = []
+    try:
+        tenants = gather_tenants(settings, report, names)
+    except EbhookError as error:
+        yield failed("tenants", "which there are", error)
+    trial = partial(_send, settings, chain, report) if sends else None
+    yield from examine_aws(settings, tenants, trial)
+    if tenants:
+        yield from examine_servers(tenants, chain, settings, chosen=bool(names))
+
+
+def _send(settings: Settings, chain: Chain | None, report: Reporter) -> list[str]:
+    """A trial of the notices: what a boot would send, saying that nothing failed."""
+    holder = beanstalk.identify("doctor", settings)
+    head = chain.head if chain is not None else None
+    ended = Ended(head, (), 0, 0.0, Exit.OK, False, holder, trial=True)
+    return send(ended, settings, report.hidden)
+
+
+def _document(finding: Finding) -> dict[str, object]:
+    return {
+        "check": finding.check,
+        "subject": finding.subject,
+        "level": finding.level.value,
+        "text": finding.text,
+        "next": finding.next,
+    }
+
+
+def _text(findings: Sequence[Finding]) -> str:
+    lines = [(f.level.value, f.check, f.subject, f.text.replace("\n", " ")) for f in findings]
+    parts = [table(("", "check", "of", "found"), lines)]
+    parts += [f"{f.check} {f.subject}: {f.text}\n  {f.next}" for f in findings if f.next]
+    sums = {level: sum(f.level is level for f in findings) for level in Level}
+    parts.append(", ".join(f"{number} {level.value}" for level, number in sums.items()))
+    return "\n\n".join(parts)

@@ -1,0 +1,85 @@
+"""AWS: as whom we ask, and whether what a boot may ask of it is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from ebhook.database import Tenant
+from ebhook.doctor.finding import Finding, failed, ok, warn
+from ebhook.errors import EbhookError
+from ebhook.settings import Settings
+from ebhook.url import Origin
+
+
+def is_wanted(settings: Settings) -> bool:
+    """Do the settings ask for anything of AWS?"""
+    tenants, notice = settings.tenants, settings.notice
+    return bool(
+        tenants.ssm_path
+        or tenants.secrets
+        or tenants.secrets_prefix
+        or tenants.secrets_tag
+        or tenants.password_secret
+        or tenants.iam
+        or notice.cloudwatch
+        or notice.sns
+        or notice.event_bus
+    )
+
+
+def examine_aws(
+    settings: Settings, tenants: Sequence[Tenant], send: Callable[[], list[str]] | None
+) -> Iterator[Finding]:
+    """
+    Args:
+        tenants: as they were found; one of each kind of login is read again, as after a rotation.
+        send: sends a notice and metrics for trial, and says what was not sent; None: do not.
+    """
+    if not is_wanted(settings):
+        return
+    from ebhook.aws import account_of, renewed, whoami  # boto3 takes a quarter of a second
+
+    try:
+        account = account_of(settings)
+        yield ok("aws", f"{account.region}", whoami(account))
+    except EbhookError as error:
+        yield failed("aws", "sts:GetCallerIdentity", error)
+        return
+    kinds: dict[str, Tenant] = {}
+    for tenant in tenants:
+        if tenant.url.origin is not None:
+            kinds.setdefault(tenant.url.origin.kind, tenant)
+    for tenant in kinds.values():
+        origin = tenant.url.origin
+        assert origin is not None
+        try:
+            renewed(tenant.url)
+            yield ok("aws", _action(origin), "allowed")
+        except EbhookError as error:
+            yield failed("aws", _action(origin), error)
+    yield from _notices(settings, send)
+
+
+def _action(origin: Origin) -> str:
+    if origin.kind == "iam":
+        return "a token for rds-db:connect"
+    if origin.kind == "secret":
+        return f"secretsmanager:GetSecretValue {origin.id}"
+    return f"ssm:GetParameter {origin.id}"
+
+
+def _notices(settings: Settings, send: Callable[[], list[str]] | None) -> Iterator[Finding]:
+    notice = settings.notice
+    wanted = [name for name in (notice.sns, notice.event_bus) if name]
+    wanted += ["cloudwatch:PutMetricData"] if notice.cloudwatch else []
+    if not wanted:
+        return
+    if send is None:
+        yield ok("notices", ", ".join(wanted), "not tried; to try them: ebhook doctor --send")
+        return
+    problems = send()
+    for problem in problems:
+        what, _, why = problem.partition(" not sent: ")
+        yield warn("notices", what, why, "A boot goes on without; see docs/iam.md")
+    if not problems:
+        yield ok("notices", ", ".join(wanted), "sent")

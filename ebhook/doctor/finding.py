@@ -1,0 +1,42 @@
+"""What a check found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ebhook.errors import EbhookError
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARN = "warn"  # a boot would work; something is not as it should be
+    FAIL = "fail"  # a boot would not
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: which check, of what, how it is, and what to do about it."""
+
+    check: str
+    subject: str
+    level: Level
+    text: str
+    next: str = ""
+
+
+def ok(check: str, subject: str, text: str) -> Finding:
+    return Finding(check, subject, Level.OK, text)
+
+
+def warn(check: str, subject: str, text: str, next: str) -> Finding:
+    return Finding(check, subject, Level.WARN, text, next)
+
+
+def fail(check: str, subject: str, text: str, next: str) -> Finding:
+    return Finding(check, subject, Level.FAIL, text, next)
+
+
+def failed(check: str, subject: str, error: EbhookError) -> Finding:
+    """An error of a part that the doctor tried."""
+    return Finding(check, subject, Level.FAIL, error.what, error.next)

@@ -1,0 +1,275 @@
+"""The tenants' servers: from the name to the privileges, one line for all that is well."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pymysql.err import MySQLError
+
+from ebhook import journal, lock, tls
+from ebhook.chain import Chain
+from ebhook.database import Connection, Tenant, connect, errno, explain, quoted, rows, scalar
+from ebhook.doctor.finding import Finding, Level, fail, failed, ok, warn
+from ebhook.doctor.privileges import NEEDED, OFTEN, granted, lacking, tried
+from ebhook.errors import EbhookError
+from ebhook.settings import Settings
+from ebhook.survey import Standing, State, survey
+from ebhook.url import Url
+
+THREADS = 8
+SKEW = 5.0  # seconds that two clocks may be apart
+OLDEST = {"MySQL": (5, 7), "MariaDB": (10, 2)}  # before these, a second GET_LOCK frees the first
+
+
+def examine_servers(
+    tenants: Sequence[Tenant], chain: Chain | None, settings: Settings, chosen: bool
+) -> Iterator[Finding]:
+    """
+    Args:
+        chain: None when it is broken; then where the tenants stand is not told.
+        chosen: the tenants were named: privileges are tried in each, not in one of each login.
+    """
+    logins: dict[tuple[object, ...], list[Tenant]] = {}
+    for tenant in tenants:
+        url, options = tenant.url, tuple(sorted(tenant.url.options.items()))
+        key = (url.host, url.port, url.user, url.password, options)
+        logins.setdefault(key, []).append(tenant)
+    examined = [_Login(group, settings, chosen) for group in logins.values()]
+    with ThreadPoolExecutor(max_workers=min(THREADS, max(1, len(examined)))) as pool:
+        for findings in pool.map(lambda login: list(login.examine()), examined):
+            yield from findings
+    if chain is not None:
+        yield from _standings(survey(tenants, chain, settings, deep=True))
+
+
+def _standings(standings: Sequence[Standing]) -> Iterator[Finding]:
+    for standing in standings:
+        name, said = standing.tenant.name, standing.lock
+        if standing.error is not None and standing.state is not State.UNREACHABLE:
+            yield failed("chain", name, standing.error)
+        if standing.half is not None:
+            text = f"{standing.half.revision} is half applied, {standing.half.position} in"
+            yield warn("chain", name, text, f"Go on with it: ebhook upgrade {name}")
+        if said is not None and said.frozen:
+            yield warn("lock", name, f"frozen: {said}", f"To free it: ebhook lock clear {name}")
+    states = [standing.state.value.replace("_", " ") for standing in standings]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    yield ok("tenants", f"{len(standings)} in all", counts)
+
+
+@dataclass
+class _Login:
+    """Some tenants that share a server and a login."""
+
+    tenants: list[Tenant]
+    settings: Settings
+    chosen: bool
+
+    @property
+    def url(self) -> Url:
+        return self.tenants[0].url
+
+    @property
+    def where(self) -> str:
+        return f"{self.url.host}:{self.url.port}"
+
+    @property
+    def who(self) -> str:
+        return f"{self.url.user or 'nobody'}@{self.where}"
+
+    def examine(self) -> Iterator[Finding]:
+        if "unix_socket" not in self.url.options:
+            problem = self.network()
+            if problem is not None:
+                yield problem
+                return
+        began = time.monotonic()
+        try:
+            connection = connect(self.url, database=None, timeout=self.settings.connect_timeout)
+        except EbhookError as error:
+            yield failed("login", self.who, error)
+            return
+        seconds = time.monotonic() - began
+        how = {None: "password", "iam": "a token of RDS"}.get(
+            self.url.origin.kind if self.url.origin else None, "a password from AWS"
+        )
+        yield ok("login", self.who, f"by {how}, in {seconds * 1000:.0f} ms")
+        try:
+            yield self.tls(connection)
+            yield from self.server(connection)
+            yield self.named_locks(connection)
+            yield self.clock(connection)
+            yield from self.databases(connection)
+        except MySQLError as error:
+            yield failed("server", self.where, explain(error, self.url, None))
+        finally:
+            connection.close()
+
+    def network(self) -> Finding | None:
+        """DNS, then TCP; what is well is seen from the login."""
+        host, port = self.url.host, self.url.port
+        try:
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            return fail("dns", host, f"{error.strerror}", "Check the host name: ebhook config")
+        try:
+            socket.create_connection((host, port), self.settings.connect_timeout).close()
+        except OSError as error:
+            words = error.strerror or "no answer in time"
+            return fail("tcp", self.where, words, "Check the server, and its security group")
+        return None
+
+    def tls(self, connection: Connection) -> Finding:
+        said = tls.in_use(connection)
+        local = self.url.host in ("localhost", "127.0.0.1", "::1")
+        if local or "unix_socket" in self.url.options or said.endswith("host name verified"):
+            return ok("tls", self.where, said)
+        return warn("tls", self.where, said, "Give tls.ca, the CA of the servers (EBHOOK_TLS_CA)")
+
+    def server(self, connection: Connection) -> Iterator[Finding]:
+        version = str(scalar(connection, "SELECT VERSION()"))
+        flavour = "MariaDB" if "mariadb" in version.lower() else "MySQL"
+        number = re.match(r"(\d+)\.(\d+)", version)
+        known = (int(number[1]), int(number[2])) if number else (0, 0)
+        said = f"{flavour} {version}"
+        if known < OLDEST[flavour]:
+            yield fail(
+                "server", self.where, said, "Upgrade it: its named locks cannot be relied on"
+            )
+        elif not journal.atomic_ddl(version):
+            yield warn(
+                "server",
+                self.where,
+                f"{said}: a DDL statement that is cut short may be half done",
+                "After a crash in one, ebhook asks: ebhook resolve",
+            )
+        else:
+            yield ok("server", self.where, f"{said}, atomic DDL")
+        if scalar(connection, "SELECT @@read_only"):
+            yield fail("server", self.where, "is read-only", "Point the tenants' URL at the writer")
+
+    def named_locks(self, connection: Connection) -> Finding:
+        name = f"ebhook:doctor:{secrets.token_hex(4)}"
+        try:
+            got = scalar(connection, "SELECT GET_LOCK(%s, 0)", name)
+            scalar(connection, "SELECT RELEASE_LOCK(%s)", name)
+            words = "GET_LOCK works" if got else "GET_LOCK says no"
+        except MySQLError as error:
+            got, words = None, f"no GET_LOCK ({errno(error)})"
+        if got and not self.settings.lock.named:
+            return warn("lock", self.where, words, "Leave lock.named = false out")
+        if not got and self.settings.lock.named:
+            return fail("lock", self.where, words, "Set lock.named = false (docs/settings.md)")
+        return ok("lock", self.where, words if got else "the row alone: lock.named = false")
+
+    def clock(self, connection: Connection) -> Finding:
+        theirs = scalar(connection, "SELECT UTC_TIMESTAMP(6)").replace(tzinfo=UTC)
+        apart = (datetime.now(UTC) - theirs).total_seconds()
+        said = f"{abs(apart):.1f} s {'behind' if apart > 0 else 'ahead of'} this machine's"
+        if abs(apart) < SKEW:
+            return ok("clock", self.where, said)
+        return warn("clock", self.where, said, "Set this machine's clock: chronyc tracking")
+
+    def databases(self, connection: Connection) -> Iterator[Finding]:
+        findings: list[Finding] = []
+        for number, tenant in enumerate(self.tenants):
+            try:
+                findings += self.privileges(connection, tenant, trying=self.chosen or number == 0)
+                findings += self.tables(connection, tenant)
+            except MySQLError as error:
+                problem = explain(error, tenant.url, tenant.database)
+                findings.append(failed("database", tenant.name, problem))
+        yield from self.summed(findings)
+
+    def privileges(
+        self, connection: Connection, tenant: Tenant, *, trying: bool
+    ) -> Iterator[Finding]:
+        present = rows(
+            connection,
+            "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s",
+            tenant.database,
+        )
+        if not present:
+            connection.select_db(tenant.database)  # raises what is in the way
+        how, missing = "by SHOW GRANTS", {*NEEDED, *OFTEN} - granted(connection, tenant.database)
+        if trying:
+            refused = tried(connection, tenant.database)
+            if refused != {"DROP"}:
+                how, missing = "tried", refused
+        needed, often = lacking(missing)
+        if needed:
+            yield fail(
+                "privileges",
+                tenant.name,
+                f"{self.url.user} lacks {', '.join(needed)} ({how})",
+                f"GRANT {', '.join(needed)} ON {quoted(tenant.database)}.* TO … (docs/privileges.md)",
+            )
+        elif often:
+            yield warn(
+                "privileges",
+                tenant.name,
+                f"{self.url.user} lacks {', '.join(often)} ({how})",
+                "Migrations with foreign keys, and downgrades, want them (docs/privileges.md)",
+            )
+        else:
+            yield ok("privileges", tenant.name, "all there")
+
+    def tables(self, connection: Connection, tenant: Tenant) -> Iterator[Finding]:
+        """The shape of ebhook's own tables, where they are there already."""
+        wanted = {
+            self.settings.lock.table: set(lock.COLUMNS),
+            self.settings.journal.table: set(journal.COLUMNS),
+        }
+        for table, columns in wanted.items():
+            found = rows(
+                connection,
+                "SELECT LOWER(column_name), is_nullable, column_default, extra "
+                "FROM information_schema.columns WHERE table_schema = %s AND table_name = %s",
+                tenant.database,
+                table,
+            )
+            foreign = {
+                str(name)
+                for name, nullable, default, extra in found
+                if nullable == "NO" and default is None and "auto_increment" not in str(extra)
+            } - columns
+            lacks = columns - {str(row[0]) for row in found}
+            if not found or not (lacks or foreign):
+                continue
+            if foreign or table == self.settings.journal.table:
+                yield fail(
+                    "tables",
+                    tenant.name,
+                    f"{table} is somebody else's table",
+                    "Choose another name: lock.table, journal.table (docs/settings.md)",
+                )
+            else:
+                yield warn(
+                    "tables",
+                    tenant.name,
+                    f"{table} is of an older deployment; the next boot adds {len(lacks)} columns",
+                    f"Rows in it count as held locks: ebhook lock list {tenant.name}",
+                )
+        yield ok("tables", tenant.name, "")
+
+    def summed(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        """What is well in one line a check, and all else by itself."""
+        well: dict[str, int] = {}
+        for finding in findings:
+            if finding.level is Level.OK:
+                well[finding.check] = well.get(finding.check, 0) + 1
+            else:
+                yield finding
+        words = {
+            "privileges": "all that a boot and its migrations need",
+            "tables": "the tables of lock and journal, or room for them",
+        }
+        for check, number in well.items():
+            yield ok(check, self.who, f"{words[check]}, in {number} of {len(self.tenants)}")
