@@ -80,6 +80,7 @@ def keep_additions(
     corrected: list[str] = []
     does: list[str] = []
     for upgrade in script.upgrade_ops_list:
+        _filter(upgrade, lambda op: not is_ghost(op))
         _filter(upgrade, lambda op: _stays(op, left_out))
         for op in _each(upgrade):
             corrected.extend(_correct_now(op))
@@ -113,7 +114,8 @@ def describe(op: ops.MigrateOperation) -> str:
         case ops.DropIndexOp(table_name=table, index_name=name):
             return f"drop index {name} on {table}"
         case ops.CreateForeignKeyOp(source_table=table, constraint_name=name):
-            return " ".join(filter(None, ["add foreign key", str(name or ""), "to", table]))
+            way = f"({', '.join(op.local_cols)}) → {op.referent_table}"
+            return " ".join(filter(None, ["add foreign key", str(name or ""), "to", table, way]))
         case ops.AddConstraintOp():
             name, table = getattr(op, "constraint_name", None), getattr(op, "table_name", "?")
             return " ".join(
@@ -159,7 +161,51 @@ def _type(type_: Any) -> str:
 
 def _default(default: Any) -> str:
     argument = getattr(default, "arg", default)
-    return "none" if not argument and argument != "" else str(argument)
+    return "none" if argument is None or argument is False else str(argument)
+
+
+# What means nothing
+
+
+def is_ghost(op: ops.MigrateOperation) -> bool:
+    """Is this a difference of words alone, on MySQL? What is one is also taken out of `op`."""
+    if not isinstance(op, ops.AlterColumnOp):
+        return False
+    if op.modify_type is not None and _plain_type(op.modify_type) == _plain_type(op.existing_type):
+        op.modify_type = None
+    if op.modify_server_default is not False and (
+        isinstance(op.modify_server_default, sa.Identity)  # MySQL has none: AUTO_INCREMENT
+        or _plain_default(op.modify_server_default) == _plain_default(op.existing_server_default)
+    ):
+        op.modify_server_default = False
+    changes = (op.modify_type, op.modify_nullable, op.modify_name)
+    return (
+        all(change is None for change in changes)
+        and op.modify_server_default is False
+        and op.modify_comment is False
+    )
+
+
+def _plain_type(type_: Any) -> str:
+    """A type as MySQL keeps it, whatever it is called."""
+    text = _type(type_).upper().replace("INTEGER", "INT").replace("NUMERIC", "DECIMAL")
+    if text in ("BOOL", "BOOLEAN", "TINYINT(1)"):
+        return "TINYINT(1)"
+    precision = re.fullmatch(r"FLOAT\((\d+)\)", text)
+    if precision:
+        return "DOUBLE" if int(precision[1]) > 24 else "FLOAT"
+    return re.sub(r"INT\(\d+\)", "INT", text)  # a display width
+
+
+def _plain_default(default: Any) -> str:
+    text = _default(default).strip()
+    while text.startswith("(") and text.endswith(")"):
+        text = text[1:-1].strip()
+    text = text[1:-1] if text[:1] == text[-1:] == "'" and len(text) > 1 else text
+    now = _NOW.fullmatch(text)
+    if now:
+        return f"CURRENT_TIMESTAMP({now[3] or ''})"
+    return {"false": "0", "true": "1"}.get(text.lower(), text)
 
 
 # What stays

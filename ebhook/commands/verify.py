@@ -61,9 +61,9 @@ def _text(results: Sequence[Proved], seconds: float) -> str:
     parts.extend(text for one in results for text in _findings(one))
     names = " and ".join(one.name for one in results)
     revisions = count(len(results[0].order), "revision")
-    problems = sum(len(list(_findings(one))) for one in results)
+    problems = sum(map(_problems, results))
     found = count(problems, "problem") if problems else "no difference"
-    parts.append(f"{revisions} proved on {names} in {seconds:.1f} s: {found}.")
+    parts.append(f"{revisions} on {names} in {seconds:.1f} s: {found}.")
     return "\n\n".join(part for part in parts if part)
 
 
@@ -74,16 +74,18 @@ def _table(results: Sequence[Proved]) -> str:
     headings = ["revision", *(f"{one.name}: up, down, again" for one in results), "what it is"]
     lines = []
     for revision in order:
-        cells = []
+        cells, reached = [], False
         for one in results:
             proof = one.proofs.get(revision.id)
             if proof is None:
                 cells.append("not reached")
                 continue
+            reached = True
             times = (proof.up, proof.down, proof.again)
             text = "  ".join("-" if value is None else f"{value:.2f}" for value in times)
             cells.append(text + " !" * bool(proof.problems))
-        lines.append([revision.id, *cells, revision.message])
+        if reached:
+            lines.append([revision.id, *cells, revision.message])
     return table(headings, lines)
 
 
@@ -115,6 +117,13 @@ def _findings(one: Proved) -> Iterator[str]:
         if what:
             hint = '. Write it: ebhook migrate -m "JMS-1234 …"' if side is Side.MODELS else ""
             yield _lines(f"{one.name}: {side}{hint}", what)
+
+
+def _problems(one: Proved) -> int:
+    """How many there are; what was not reached is none."""
+    own = sum(len(proof.problems) for proof in one.proofs.values())
+    whole = (one.whole.up_error and not one.not_reached, one.whole_down_failed)
+    return own + len(one.whole.drift) + sum(map(bool, (*whole, one.steps_against_whole)))
 
 
 def _paragraph(where: str, problem: Problem) -> str:

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from alembic.autogenerate import produce_migrations
 from alembic.operations import ops
 
-from ebhook.authoring.additive import describe
+from ebhook.authoring.additive import describe, is_ghost
 from ebhook.authoring.generate import compose, ebhooks_own
 from ebhook.database import Connection, Tenant
+from ebhook.errors import EbhookError
 from ebhook.project import Project
 from ebhook.verify.snapshot import Snapshot
 
@@ -65,9 +66,13 @@ def models_against(
             context._user_compare_server_default = True
         scripts = [produce_migrations(context, metadata)]
         context.opts["process_revision_directives"](context, at, scripts)
-        found = [_drift(op) for script in scripts for op in _each(*script.upgrade_ops_list)]
+        proposed = (op for script in scripts for op in _each(*script.upgrade_ops_list))
+        found = _folded([_drift(op) for op in proposed if not is_ghost(op)])
         tables = metadata if isinstance(metadata, (list, tuple)) else [metadata]
-        found.extend(_options(tables, snapshot))
+        types = {one.what.partition(": type ")[0] for one in found}
+        found.extend(
+            one for one in _options(tables, snapshot) if one.what.partition(":")[0] not in types
+        )
         return []
 
     if not project.settings.env_py:
@@ -85,6 +90,10 @@ def models_against(
                 steps=compare,
                 on_version_apply=lambda **_: None,
             )
+    except EbhookError:
+        raise
+    except Exception as error:  # whatever env.py or a model raises
+        raise project.env_failed(error) from None
     finally:
         logging.disable(logging.NOTSET)
     return found
@@ -98,6 +107,15 @@ def _drift(op: ops.MigrateOperation) -> Drift:
     if first == "drop":
         return Drift(Side.CHAIN, rest)
     return Drift(Side.BOTH, rest if first == "alter" else words)
+
+
+def _folded(found: list[Drift]) -> list[Drift]:
+    """What is on either side under the same name is in both, and not the same."""
+    sides: dict[str, set[Side]] = {}
+    for one in found:
+        sides.setdefault(one.what, set()).add(one.side)
+    folded = [Drift(Side.BOTH, one.what) if len(sides[one.what]) > 1 else one for one in found]
+    return list(dict.fromkeys(folded))
 
 
 def _each(*containers: ops.OpContainer) -> Iterator[ops.MigrateOperation]:

@@ -185,13 +185,14 @@ class _Writer:
 
     def _try(self, model: Model, label: str, wanted: _Wanted) -> Refused | None:
         run(self.connection, "SAVEPOINT ebhook_row")
-        values: dict[str, Any] = {}
         try:
-            values = self._values(model, wanted)
-            self._insert(model.name, values)
-        except MySQLError as error:
+            self._insert(model.name, self._values(model, wanted))
+        except _Failed as failed:
             run(self.connection, "ROLLBACK TO SAVEPOINT ebhook_row")
-            return Refused(model.name, label, tuple(values), text_of(error), errno(error))
+            # It may be a row that this one refers to.
+            row = label if failed.table == model.name else "what is required"
+            number = errno(failed.error)
+            return Refused(failed.table, row, failed.columns, text_of(failed.error), number)
         except _CannotTell:
             run(self.connection, "ROLLBACK TO SAVEPOINT ebhook_row")
         return None
@@ -200,7 +201,14 @@ class _Writer:
         names = ", ".join(map(quoted, values)).replace("%", "%%")
         marks = ", ".join(["%s"] * len(values))
         where = quoted(table).replace("%", "%%")
-        run(self.connection, f"INSERT INTO {where} ({names}) VALUES ({marks})", *values.values())
+        try:
+            run(
+                self.connection,
+                f"INSERT INTO {where} ({names}) VALUES ({marks})",
+                *values.values(),
+            )
+        except MySQLError as error:
+            raise _Failed(table, tuple(values), error) from error
 
     def _values(self, model: Model, wanted: _Wanted) -> dict[str, Any]:
         self.number += 1
@@ -263,6 +271,16 @@ class _Wanted:
     enum: int = 0
 
 
+class _Failed(Exception):
+    """The server refused a row of `table`."""
+
+    def __init__(self, table: str, columns: tuple[str, ...], error: MySQLError) -> None:
+        super().__init__(table)
+        self.table = table
+        self.columns = columns
+        self.error = error
+
+
 class _CannotTell(Exception):
     """A value of this type cannot be made up."""
 
@@ -292,7 +310,9 @@ def value_for(column: Column, number: int, wanted: _Wanted, *, differs: bool) ->
     """A value that `column` takes; another one for each `number` where it `differs`."""
     kind, own = column.kind, number if differs else 1
     if kind in _WHOLE:
-        if not wanted.limits or column.type.startswith("tinyint(1)"):
+        if column.type.startswith("tinyint(1)"):  # a truth value
+            return own % 2
+        if not wanted.limits:
             return own % 100 if kind == "tinyint" else own
         bits = _WHOLE[kind] if "unsigned" in column.type else _WHOLE[kind] - 1
         return 2**bits - own

@@ -12,7 +12,7 @@ from pymysql.err import MySQLError
 
 from ebhook.authoring.generate import ebhooks_own
 from ebhook.chain import Chain, Revision, heads_of
-from ebhook.database import Connection, Tenant, explain, quoted, run
+from ebhook.database import Connection, Tenant, explain, quoted, run, versions
 from ebhook.errors import ChainBroken, ConnectionLost, EbhookError, MigrationFailed
 from ebhook.project import Project
 from ebhook.verify.diff import diff
@@ -87,7 +87,10 @@ class Walker:
 
     def walk(self, start: int, end: int, report: Report) -> Snapshot | None:
         """Proves ``order[start:end]``; the schema at the end, or None when it was not reached."""
-        self.rebuild(start)
+        try:
+            self.rebuild(start)
+        except MigrationFailed:
+            return None  # told by whoever proves the revision that fails
         before = self.look()
         for index in range(start, end):
             after, proof = self._prove(index, before)
@@ -141,6 +144,7 @@ class Walker:
         script = self.project.script.get_revision(revision.id)
         if not hasattr(script.module, "downgrade"):
             return None, [Problem(Fault.NO_DOWNGRADE, f"{revision.path.name} has no downgrade()")]
+        stood = self._version()
         seconds, error = self._timed(revision, downgrade=True)
         now = self.look()
         if error is not None:
@@ -149,7 +153,10 @@ class Walker:
                 self.rebuild(index + 1)
             return seconds, [problem]
         if lines := diff(before, now):
-            self.rebuild(index + 1)
+            if now == after:  # it did nothing at all
+                self._stand_at(stood)
+            else:
+                self.rebuild(index + 1)
             return seconds, [Problem(Fault.NOT_RESTORED, diff=lines)]
         self.at = index
         return seconds, []
@@ -182,6 +189,18 @@ class Walker:
         )
         self.connection.commit()
 
+    def _version(self) -> tuple[str, ...]:
+        table = self.project.settings.version_table
+        return versions(self.connection, self.tenant.database, table)
+
+    def _stand_at(self, ids: tuple[str, ...]) -> None:
+        """Puts the version back, where a downgrade that changed nothing moved it."""
+        table = quoted(self.project.settings.version_table).replace("%", "%%")
+        run(self.connection, f"DELETE FROM {table}")
+        for id in ids:
+            run(self.connection, f"INSERT INTO {table} (version_num) VALUES (%s)", id)
+        self.connection.commit()
+
     def rebuild(self, at: int) -> None:
         """An empty database, and straight up to the first `at` revisions."""
         self.connection.close()
@@ -202,7 +221,10 @@ class Walker:
 
     def whole(self, start: int) -> Whole:
         """From the first `start` revisions to head and back, and the models against what is there."""
-        self.rebuild(start)
+        try:
+            self.rebuild(start)
+        except MigrationFailed as failure:
+            return Whole(up_error=_words(failure))
         before = self.look()
         seconds, error = self._go(self.project.chain.head)
         if error is not None:
