@@ -52,7 +52,7 @@ def _edges(overview: Overview) -> Iterator[tuple[str, str]]:
 def _styles(overview: Overview) -> dict[str, list[str]]:
     return {
         "head": [one.revision.id for one in overview.revisions if one.is_head],
-        "problem": [one.revision.id for one in overview.revisions if one.problems],
+        "problem": [one.revision.id for one in overview.revisions if one.problems or one.findings],
     }
 
 

@@ -53,12 +53,13 @@ _PROBLEMS = {
 
 @dataclass(frozen=True)
 class Summary:
-    """One revision, in words."""
+    """One revision, in words. `findings` are lint's, as ids of rules."""
 
     revision: Revision
     ticket: str | None
     does: tuple[str, ...]
     problems: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     is_head: bool = False
 
     @property
@@ -92,10 +93,10 @@ def overview(
 
     Args:
         differences: to chain.sum.
-        findings: of other checks, by revision.
+        findings: of lint, as ids of rules, by revision.
     """
     heads = heads_of(revisions)
-    marks: dict[str, list[str]] = {id: list(found) for id, found in findings.items()}
+    marks: dict[str, list[str]] = {}
     for one in differences:
         if one.change in _PROBLEMS:
             marks.setdefault(one.id, []).append(_PROBLEMS[one.change])
@@ -130,6 +131,7 @@ def overview(
                 ticket,
                 tuple(what_it_does(revision.path)),
                 tuple(marks.get(revision.id, ())),
+                tuple(findings.get(revision.id, ())),
                 revision.id in heads,
             )
         )

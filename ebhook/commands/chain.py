@@ -10,7 +10,8 @@ from ebhook.authoring.graph import dot, mermaid
 from ebhook.authoring.summary import Overview, in_any_order, overview
 from ebhook.chain import check_chain, heads_of, in_order, read_chain, read_revisions
 from ebhook.commands.gather import Options, load_settings
-from ebhook.errors import ChainBroken, Exit
+from ebhook.errors import ChainBroken, EbhookError, Exit
+from ebhook.lint.checking import check
 from ebhook.report import print_json, table
 from ebhook.settings import Settings
 
@@ -87,10 +88,11 @@ def _write(options: Options, settings: Settings) -> Exit:
 
 def _look(settings: Settings) -> Overview:
     revisions = in_any_order(read_revisions(settings.folder, env_py=settings.env_py))
+    findings = _findings(settings)
     try:
         listed = chain_sum.read(settings.folder)
     except ChainBroken as problem:
-        found = overview(revisions, settings)
+        found = overview(revisions, settings, findings=findings)
         return replace(
             found,
             problems=(*found.problems, problem.what),
@@ -98,7 +100,22 @@ def _look(settings: Settings) -> Overview:
             broken=True,
         )
     differences = () if listed is None else chain_sum.compare(settings.folder, listed, revisions)
-    return overview(revisions, settings, differences)
+    return overview(revisions, settings, differences, findings)
+
+
+def _findings(settings: Settings) -> dict[str, list[str]]:
+    """What lint has to say, as ids of rules by revision."""
+    try:
+        report = check(settings)
+    except EbhookError:  # a chain that it cannot judge can be looked at
+        return {}
+    found: dict[str, list[str]] = {}
+    for one in report.findings:
+        if one.revision is not None and not one.rule.breaks_chain:
+            rules = found.setdefault(one.revision, [])
+            if one.rule.id not in rules:
+                rules.append(one.rule.id)
+    return found
 
 
 def _text(found: Overview) -> str:
@@ -108,7 +125,9 @@ def _text(found: Overview) -> str:
             one.ticket or "-",
             one.day or "-",
             "; ".join(one.does) or one.title,
-            "; ".join([*(f"! {problem}" for problem in one.problems), *["head"] * one.is_head]),
+            "; ".join(
+                [*(f"! {mark}" for mark in (*one.problems, *one.findings)), *["head"] * one.is_head]
+            ),
         )
         for one in found.revisions
     ]
@@ -116,6 +135,8 @@ def _text(found: Overview) -> str:
     parts.extend(found.problems)
     if found.next:
         parts.append(found.next)
+    if any(one.findings for one in found.revisions):
+        parts.append("What the rules say in full: ebhook lint")
     return "\n\n".join(parts) or "No revision yet."
 
 
@@ -134,6 +155,7 @@ def _document(found: Overview) -> dict[str, object]:
                 "file": one.revision.path.name,
                 "does": list(one.does),
                 "problems": list(one.problems),
+                "findings": list(one.findings),
                 "head": one.is_head,
             }
             for one in found.revisions

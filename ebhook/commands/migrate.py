@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,10 @@ from ebhook.authoring.ticket import check_message
 from ebhook.chain import Chain, check_chain, read_chain, read_revisions
 from ebhook.commands.gather import Options, load_settings, reporter
 from ebhook.database import Tenant, connect_patiently, versions
-from ebhook.errors import Exit, RevisionUnknown, SettingsFailed, TryAgain, UsageFailed
+from ebhook.errors import Exit, RevisionUnknown, SettingsFailed, TryAgain, UsageFailed, worst
+from ebhook.lint.checking import Report as Judged
+from ebhook.lint.checking import check
+from ebhook.lint.formats import FORMATS
 from ebhook.report import Reporter, count, print_json
 from ebhook.settings import Settings
 from ebhook.tenants import discover, select
@@ -33,7 +37,7 @@ def migrate(
     empty: bool,
     defaults: Sequence[str],
 ) -> Exit:
-    """Writes the revision and chain.sum. 1: it was left out what does not add, or lint objects."""
+    """Writes the revision and chain.sum. 1: lint objects, or nothing of what differs is an addition."""
     settings = load_settings(options)
     text = check_message(message, settings)
     chain = read_chain(settings.folder, env_py=settings.env_py)
@@ -43,16 +47,18 @@ def migrate(
             made = Generated((write_empty(settings, text),), Kept((), (), ()))
         else:
             made = _compare(settings, chain, text, against, answer, report)
-    head = chain.head
+    head, judged = chain.head, None
     if made.files:
         after = check_chain(read_revisions(settings.folder, env_py=settings.env_py))
         chain_sum.write(settings.folder, after.revisions.values())
         head = after.head
+        judged = check(settings, only=after.revisions.keys() - chain.revisions.keys())
     if options.json:
-        print_json(_document(made, head))
+        print_json(_document(made, head, judged))
     else:
-        print(_text(made, head))
-    return Exit.FINDINGS if made.kept.left_out and not made.files else Exit.OK
+        print(_text(made, head, judged))
+    codes = [judged.exit_code] if judged is not None else []
+    return worst([*codes, *[Exit.FINDINGS] * bool(made.kept.left_out and not made.files)])
 
 
 def _compare(
@@ -168,11 +174,11 @@ def _answers(defaults: Sequence[str], *, may_ask: bool) -> Answer:
     return answer
 
 
-def _text(made: Generated, head: str | None) -> str:
+def _text(made: Generated, head: str | None, judged: Judged | None) -> str:
     kept = made.kept
-    parts = []
-    for path in made.files:
-        parts.append(f"{path}\n" + "\n".join(f"  {line}" for line in kept.does))
+    parts = [f"{path}" for path in made.files]
+    if kept.does:
+        parts.append("\n".join(f"  {line}" for line in kept.does))
     if kept.left_out:
         parts.append(
             "Left out, since a revision only adds:\n"
@@ -181,6 +187,8 @@ def _text(made: Generated, head: str | None) -> str:
     if kept.corrected:
         parts.append("Corrected:\n" + "\n".join(f"  {line}" for line in kept.corrected))
     parts.extend(_content(path) for path in made.files)
+    if judged is not None:
+        parts.append(FORMATS["text"](judged, Path.cwd()).strip())
     if made.files:
         parts.append(f"Look at it, commit it with chain.sum. The head is now {head}.")
     elif kept.left_out:
@@ -194,11 +202,12 @@ def _content(path: Path) -> str:
     return "\n".join(f"    {line}".rstrip() for line in path.read_text("utf-8").splitlines())
 
 
-def _document(made: Generated, head: str | None) -> dict[str, object]:
+def _document(made: Generated, head: str | None, judged: Judged | None) -> dict[str, object]:
     return {
         "head": head,
         "files": [str(path) for path in made.files],
         "does": list(made.kept.does),
         "left_out": [{"what": one.what, "why": one.why} for one in made.kept.left_out],
         "corrected": list(made.kept.corrected),
+        "lint": json.loads(FORMATS["json"](judged, Path.cwd())) if judged is not None else None,
     }

@@ -306,7 +306,10 @@ def test_models_and_chain_are_compared_in_both_directions(verify: Verify, tmp_pa
     assert "clients.name: type VARCHAR(100) → VARCHAR(120)" in differ
     assert "clients.kind: server default" in differ
     assert "table clients: DEFAULT CHARSET utf8mb4 → latin1" in differ
-    assert "clients.note: COLLATE utf8mb4_bin → utf8mb4_general_ci" in differ
+    (note,) = [line for line in differ.splitlines() if "clients.note" in line]
+    assert "utf8mb4_bin" in note
+    assert "→" in note
+    assert "utf8mb4_general_ci" in note
 
 
 def test_on_private_servers_of_each_flavour(ebhook: Ebhook) -> None:
