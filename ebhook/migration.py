@@ -91,10 +91,10 @@ class Migration:
         sa.event.listen(engine, "do_executemany", self._do_executemany)
         sa.event.listen(engine, "commit", self._on_commit)
         sa.event.listen(engine, "rollback", self._on_rollback)
-        with engine.connect() as locked:
-            if self.journal is None:
-                locked.dialect.supports_sane_rowcount = False
-            try:
+        try:
+            with engine.connect() as locked:
+                if self.journal is None:
+                    locked.dialect.supports_sane_rowcount = False
                 self.project.run(
                     locked,
                     login_of(self.connection, self.tenant.url),
@@ -102,10 +102,10 @@ class Migration:
                     steps=self._steps,
                     on_version_apply=self._on_version_apply,
                 )
-            except EbhookError:
-                raise
-            except Exception as error:  # whatever env.py or a migration raises
-                raise self._failure(error) from None
+        except EbhookError:
+            raise
+        except Exception as error:  # whatever env.py or a migration raises
+            raise self._failure(error) from None
 
     def too_late(self) -> bool:
         """Would another revision, if it takes as long as the slowest yet, end after the deadline?"""

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pymysql.err import MySQLError
+from pymysql.err import MySQLError, OperationalError
 
-from ebhook.database import Connection, Errno, errno, rows, text_of
+from ebhook.database import Connection, Errno, errno, rows, scalar, text_of
 from ebhook.events import AlgorithmFallback, Emit, StatementRetried
 from ebhook.retry import retrying
 from ebhook.settings import Ddl
@@ -80,7 +80,8 @@ class Runner:
         """Tries again while somebody else has the table; a deadlocked DML is the caller's matter.
 
         A deadlock (1213) undoes the whole transaction, so only DDL, which is alone in its own,
-        is tried again after one. A lock wait time-out (1205) undoes the one statement.
+        is tried again after one. A lock wait time-out (1205) undoes the one statement, unless
+        innodb_rollback_on_timeout makes it as bad as a deadlock.
         """
 
         def attempt() -> None:
@@ -91,6 +92,9 @@ class Runner:
                 passing = number == Errno.LOCK_WAIT_TIMEOUT or (
                     number == Errno.LOCK_DEADLOCK and self.alone
                 )
+                if passing and not self.alone and self._undoes_all():
+                    words = f"{error.args[1]} (innodb_rollback_on_timeout)"
+                    raise OperationalError(int(Errno.LOCK_DEADLOCK), words) from error
                 if passing:
                     raise _Busy(error) from error
                 raise
@@ -112,6 +116,9 @@ class Runner:
             retry(attempt)
         except _Busy as busy:
             raise busy.error from None
+
+    def _undoes_all(self) -> bool:
+        return bool(scalar(self.connection, "SELECT @@innodb_rollback_on_timeout"))
 
     def _blocker(self, sql: str) -> str | None:
         """The session that has the table, where the server tells (performance_schema)."""
