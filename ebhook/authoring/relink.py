@@ -105,6 +105,7 @@ def relinked(text: str, parent: str, path: Path) -> str:
     doc = module.body[0] if ast.get_docstring(module, clean=False) is not None else None
     if doc is not None:
         begin, stop = place.of(doc)
+        stop -= 3 if text[stop - 3 : stop] in ('"""', "'''") else 1
         # What is on the line after the colon, blanks included: an empty one may have none.
         found = _REVISES.search(text, begin, stop)
         if found is not None:
