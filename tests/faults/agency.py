@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ebhook.database import connect
+from ebhook.url import fill
 from tests.conftest import Ebhook, Fleet, Ran
 from tests.faults.watching import PATIENCE, ask, until
 
@@ -92,7 +94,8 @@ class Agency:
         return {tenant["tenant"]: tenant["outcome"] for tenant in ran.json()["tenants"]}
 
     def ask(self, name: str, query: str) -> list[tuple[Any, ...]]:
-        with self.fleet.connect(name) as connection:
+        with connect(fill(self.fleet.template, name), database=name, timeout=30) as connection:
+            connection.autocommit(True)
             return ask(connection, query)
 
     def version(self, name: str, table: str = "alembic_version") -> str | None:
