@@ -87,7 +87,8 @@ class Cloud:
         self.faults.clear()
 
     def _moto_api(self, what: str, data: bytes) -> None:
-        request = urllib.request.Request(f"{self.moto}/moto-api/{what}", data=data)
+        kind = {"Content-Type": "text/plain"}
+        request = urllib.request.Request(f"{self.moto}/moto-api/{what}", data, kind)
         with urllib.request.urlopen(request):
             pass
 
