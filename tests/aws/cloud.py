@@ -42,6 +42,7 @@ class Cloud:
     front: str = ""
     calls: list[str] = field(default_factory=list)
     faults: list[Callable[[], Answer]] = field(default_factory=list)
+    after: Callable[[str], None] | None = None  # told of each action before its answer arrives
 
     def client(self, service: str) -> Any:
         """A client of the account's root, past the front."""
@@ -85,6 +86,7 @@ class Cloud:
         self._moto_api("reset", b"")
         self.calls.clear()
         self.faults.clear()
+        self.after = None
 
     def _moto_api(self, what: str, data: bytes) -> None:
         kind = {"Content-Type": "text/plain"}
@@ -145,6 +147,8 @@ def _handler(here: Cloud) -> type[BaseHTTPRequestHandler]:
             if not status:
                 self.close_connection = True
                 return
+            if here.after is not None:
+                here.after(here.calls[-1])
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(answer)))
