@@ -11,7 +11,7 @@ from benchmarks import report
 from benchmarks.cases import ALL
 from benchmarks.lab import QUICK, Scale, lab
 from benchmarks.machine import machine
-from benchmarks.measure import measure
+from benchmarks.measure import NotDone, measure
 from ebhook.errors import ScratchFailed
 from ebhook.scratch import Flavour
 
@@ -28,7 +28,7 @@ def main() -> None:
             facts = machine(here.server) | {"rounds": _rounds(scale)}
             cases = [ALL[name](here) for name in arguments.only or ALL]
             outcomes = [(case, measure(case, scale.rounds, _say)) for case in cases]
-    except ScratchFailed as failure:
+    except (ScratchFailed, NotDone) as failure:
         raise SystemExit(str(failure)) from None
     if arguments.json:
         print(json.dumps(report.document(facts, outcomes), indent=2, ensure_ascii=False))

@@ -73,6 +73,7 @@ class Lab:
         names = tuple(f"{name}_{number:04}" for number in range(1, count + 1))
         fleet = Fleet(self.server, chain, names, behind)
         fleet.make(whole=whole)
+        self.programs(fleet).ebhook("chain", "--write")  # chain.sum, as `ebhook migrate` keeps it
         return fleet
 
 

@@ -16,10 +16,13 @@ PACKAGES = ("alembic", "SQLAlchemy", "PyMySQL", "Flask-Migrate")
 def machine(server: Server) -> dict[str, str]:
     """Facts by name, in the order to show them."""
     cores = len(os.sched_getaffinity(0))
+    load = os.getloadavg()[0]
+    quiet = load < cores / 2
     return {
         "server": f"{server.flavour} {server.version}, on this machine",
         "machine": f"{cores} cores ({_processor()}), {platform.system()} {platform.machine()}",
-        "load": f"{os.getloadavg()[0]:.1f} before the first round",
+        "load": f"{load:.1f} at the beginning"
+        + ("" if quiet else ": not quiet, trust the ratios more"),
         "python": platform.python_version(),
         "packages": ", ".join(
             [f"ebhook {ebhook.__version__}", *(f"{name} {version(name)}" for name in PACKAGES)]

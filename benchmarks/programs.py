@@ -59,8 +59,9 @@ class Programs:
             check=False,
         )
         if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines()
             shown = " ".join(arguments)[:80]
-            raise NotDone(f"`{shown}` ended with {done.returncode}:\n{done.stderr or done.stdout}")
+            raise NotDone("\n".join([f"`{shown}` ended with {done.returncode}:", *said[-12:]]))
 
     def _environment(self, tenant: str) -> dict[str, str]:
         """The application's own database is `tenant`'s; the machine's own settings stay out."""
