@@ -45,11 +45,13 @@ def examine_servers(
     with ThreadPoolExecutor(max_workers=min(THREADS, max(1, len(examined)))) as pool:
         for findings in pool.map(lambda login: list(login.examine()), examined):
             yield from findings
-    if chain is not None:
-        yield from _standings(survey(tenants, chain, settings, deep=True))
+    reached = {tenant.name for login in examined if login.reached for tenant in login.tenants}
+    if chain is not None and reached:
+        there = [tenant for tenant in tenants if tenant.name in reached]
+        yield from _standings(survey(there, chain, settings, deep=True), len(tenants))
 
 
-def _standings(standings: Sequence[Standing]) -> Iterator[Finding]:
+def _standings(standings: Sequence[Standing], number: int) -> Iterator[Finding]:
     for standing in standings:
         name, said = standing.tenant.name, standing.lock
         if standing.error is not None and standing.state is not State.UNREACHABLE:
@@ -61,7 +63,7 @@ def _standings(standings: Sequence[Standing]) -> Iterator[Finding]:
             yield warn("lock", name, f"frozen: {said}", f"To free it: ebhook lock clear {name}")
     states = [standing.state.value.replace("_", " ") for standing in standings]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    yield ok("tenants", f"{len(standings)} in all", counts)
+    yield ok("tenants", f"{len(standings)} of {number}", counts)
 
 
 @dataclass
@@ -71,6 +73,7 @@ class _Login:
     tenants: list[Tenant]
     settings: Settings
     chosen: bool
+    reached: bool = False
 
     @property
     def url(self) -> Url:
@@ -96,7 +99,7 @@ class _Login:
         except EbhookError as error:
             yield failed("login", self.who, error)
             return
-        seconds = time.monotonic() - began
+        seconds, self.reached = time.monotonic() - began, True
         how = {None: "password", "iam": "a token of RDS"}.get(
             self.url.origin.kind if self.url.origin else None, "a password from AWS"
         )
