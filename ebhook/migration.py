@@ -104,7 +104,7 @@ class Migration:
                 )
         except EbhookError:
             raise
-        except Exception as error:  # whatever env.py or a migration raises
+        except (Exception, SystemExit) as error:  # whatever env.py or a migration raises
             raise self._failure(error) from None
 
     def too_late(self) -> bool:
@@ -259,6 +259,8 @@ class Migration:
             self.project.settings.ddl,
             self.deadline,
             self.emit,
+            self._pause,
+            self.stop,
         )
 
         sql = statement
@@ -276,9 +278,15 @@ class Migration:
             given(cursor, answer)
         return True
 
+    def _pause(self, seconds: float) -> None:
+        """Sleeps, but not past a signal."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self.stop():
+            time.sleep(min(left, 0.2))
+
     # Failures
 
-    def _failure(self, error: Exception) -> EbhookError:
+    def _failure(self, error: BaseException) -> EbhookError:
         """What a migration or env.py raised, as one of ours."""
         name, number = self.tenant.name, errno(error)
         rollback(self.connection)
@@ -305,6 +313,14 @@ class Migration:
         if isinstance(error, sa.exc.TimeoutError):
             where = f"it asks the engine for a second connection, which has no lock ({where})"
         at, done = self._stands(where)
+        if number == Errno.LOCK_WAIT_TIMEOUT:
+            return Stopped(
+                f"{name}: revision {self.running} waited in vain for what somebody else has: "
+                f"{text_of(error)}.",
+                f"It stands at {at}"
+                + (f" plus {count(done, 'statement')} of {self.running}." * (done > 0) or "."),
+                f"End the transaction that is in the way, then: ebhook upgrade {name}",
+            )
         return MigrationFailed(
             f"{name}: revision {self.running} failed{self._place()}: {where}.",
             f"It stands at {at}"

@@ -54,6 +54,8 @@ from ebhook.worker import Template, Worker
 
 GRACE = 20.0  # seconds that a running statement may still take after a signal
 ROTATION = 5.0  # seconds to wait for one held tenant while others are held, too
+AGAIN = 2.0  # seconds between two attempts to end what runs
+FRESH = 0.5  # seconds, at least, for which a look at the waiting is as good as a new one
 LOSSES = 3  # how often one tenant's connection or worker may be lost
 
 
@@ -225,6 +227,7 @@ class _Rollout:
     held: list[_Job] = field(default_factory=list)
     longest: float = 0.0  # seconds of the slowest tenant so far
     halted: str | None = None  # why nothing new is started
+    look_at: float = field(default_factory=lambda: time.monotonic() + FRESH)  # the waiting, again
     kill_at: float | None = None  # when running statements are ended, after a signal
 
     def run(self, todo: Sequence[Standing]) -> None:
@@ -271,7 +274,25 @@ class _Rollout:
 
     def _start_the_waiting(self) -> None:
         while self.waiting and not self.halted and len(self.running) < self._workers:
-            self._start(self.waiting.popleft(), patience=0.0)
+            self._settle_the_waiting()
+            if self.waiting:
+                self._start(self.waiting.popleft(), patience=0.0)
+
+    def _settle_the_waiting(self) -> None:
+        """Other instances share the work: one look at all that waits costs less than a worker each."""
+        began = time.monotonic()
+        if len(self.waiting) < 2 or began < self.look_at:
+            return
+        jobs, self.waiting = list(self.waiting), deque()
+        again = survey([job.standing.tenant for job in jobs], self.chain, self.settings)
+        for job, standing in zip(jobs, again, strict=True):
+            settled = _settled(standing, self.chain, self.plan)
+            if settled is not None and settled.outcome.good:
+                self._finish(job, settled.outcome, standing.revision, None)
+            else:
+                self.waiting.append(job)
+        now = time.monotonic()
+        self.look_at = now + max(FRESH, 5 * (now - began))  # a large fleet is looked at less often
 
     def _start_the_held(self) -> None:
         """Waits, inside workers, for tenants that others hold: the server wakes them at once."""
@@ -440,7 +461,7 @@ class _Rollout:
         if not self.halted and now + self.longest >= self.plan.deadline:
             self._halt("the deadline is too near")
         if self.kill_at is not None and now >= self.kill_at:
-            self.kill_at = None
+            self.kill_at = now + AGAIN  # the revision's next statement may have begun meanwhile
             self._end_statements()
 
     def _interrupted(self) -> None:

@@ -36,7 +36,7 @@ NOT_THIS_WAY = {
 class Runner:
     """Runs statements on the locked connection under the settings of `[ddl]`.
 
-    `deadline` is in monotonic seconds: no retry begins after it.
+    `deadline` is in monotonic seconds: no retry begins after it, nor when `stop()` says so.
     """
 
     connection: Connection
@@ -45,6 +45,7 @@ class Runner:
     deadline: float
     emit: Emit
     sleep: Callable[[float], None] = time.sleep
+    stop: Callable[[], bool] = lambda: False
     alone: bool = False
 
     def run(
@@ -95,7 +96,7 @@ class Runner:
                 if passing and not self.alone and self._undoes_all():
                     words = f"{error.args[1]} (innodb_rollback_on_timeout)"
                     raise OperationalError(int(Errno.LOCK_DEADLOCK), words) from error
-                if passing:
+                if passing and not self.stop():
                     raise _Busy(error) from error
                 raise
 

@@ -120,7 +120,7 @@ class Template:
 
 def main() -> None:
     """The template's own life: load, then fork a worker for each order."""
-    die_with_parent()
+    die_with_parent(os.getppid())
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # `boot` decides, and then closes the socket
     control = Connection(int(sys.argv.pop()))
@@ -136,7 +136,10 @@ def main() -> None:
     except EbhookError as error:
         control.send(error)
         return
-    control.send(None)
+    try:
+        control.send(None)
+    except BrokenPipeError:  # `boot` has ended meanwhile
+        return
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the workers
@@ -155,9 +158,10 @@ def _load(settings: Settings, chain: Chain) -> Project:
 def _rehearse(project: Project, url: Url) -> None:
     """Runs env.py once, in a fork, so that the connections it opens are not inherited."""
     ours, theirs = socket.socketpair()
+    template = os.getpid()
     child = os.fork()
     if child == 0:
-        die_with_parent()
+        die_with_parent(template)
         out = Connection(theirs.detach())
         try:
             project.rehearse(url)
@@ -181,6 +185,7 @@ def _rehearse(project: Project, url: Url) -> None:
 def _serve(control: Connection, project: Project) -> None:
     from multiprocessing.reduction import recv_handle
 
+    template = os.getpid()
     while True:
         try:
             order: Order = control.recv()
@@ -190,13 +195,13 @@ def _serve(control: Connection, project: Project) -> None:
         if os.fork() == 0:
             control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            die_with_parent(template)
             _work(Connection(handle), project, order)
         os.close(handle)
 
 
 def _work(out: Connection, project: Project, order: Order) -> None:
     """A worker's whole life; never returns."""
-    die_with_parent()
     stopped: list[int] = []
 
     def remember(number: int, frame: FrameType | None) -> None:
@@ -254,9 +259,12 @@ class _Lines(TextIOBase):
             self._rest = ""
 
 
-def die_with_parent() -> None:
-    """SIGKILL for this process when its parent ends (Linux: prctl(2), PR_SET_PDEATHSIG = 1)."""
-    parent = os.getppid()
+def die_with_parent(parent: int) -> None:
+    """SIGKILL for this process when `parent` ends (Linux: prctl(2), PR_SET_PDEATHSIG = 1).
+
+    Args:
+        parent: its pid, known before there was this process, which may have outlived it already.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:

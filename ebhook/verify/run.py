@@ -189,7 +189,7 @@ def _run(tasks: list[_Task], cores: int, told: Told) -> None:
 
 def _child(task: _Task, tenant: Tenant, out: Connection) -> None:
     """The life of one process; what the application prints goes where progress goes."""
-    die_with_parent()
+    die_with_parent(os.getppid())
     os.dup2(2, 1)
     code = 0
     try:

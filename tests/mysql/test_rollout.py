@@ -17,7 +17,7 @@ from ebhook.url import fill
 from tests.conftest import AnyServer, Ebhook, Fleets
 from tests.faults.agency import PROJECTS, Agency, Running
 from tests.faults.general_log import general_log
-from tests.faults.watching import descendants, ends_of, running, sessions, until
+from tests.faults.watching import ask, descendants, ends_of, running, sessions, until
 
 Make = Callable[..., Agency]
 
@@ -327,3 +327,60 @@ def test_signal_while_waiting_for_a_lock(agency: Make) -> None:
     assert tenants.lock_rows() == []
     with tenants.fleet.server.connect() as person:
         until(lambda: not sessions(person, name), "no session is left")
+
+
+@contextmanager
+def in_the_way(tenants: Agency, name: str) -> Iterator[None]:
+    """A tenant of `linear` at a002, where a person's open transaction stops a003."""
+    tenants.stand_at_a002(name)
+    with tenants.fleet.connect(name) as person:
+        ask(person, "BEGIN")
+        ask(person, "SELECT * FROM clients")
+        yield
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_signal_ends_the_waiting_for_a_table(agency: Make, signals: int) -> None:
+    """A statement that cannot have its table is not asked for again after a signal."""
+    tenants = agency("linear", 1, ddl_lock_wait_timeout=1)
+    (name,) = tenants.names
+    with in_the_way(tenants, name):
+        boot = tenants.start("boot", "--json")
+        boot.await_event("StatementRetried", tenant=name)
+        for _ in range(signals):
+            boot.process.terminate()
+            boot.await_event("Stopping")
+        ran = boot.end()
+
+    assert ran.code == 75, ran.stderr
+    assert tenants.version(name) == "a002"
+    assert tenants.columns(name, "clients") == ["id", "name"]
+    assert tenants.lock_rows() == []
+
+
+def test_table_that_is_never_free_is_no_broken_migration(agency: Make) -> None:
+    """At the deadline somebody still has the table: try again later, and nothing to mend."""
+    tenants = agency("linear", 1, ddl_lock_wait_timeout=1)
+    (name,) = tenants.names
+    with in_the_way(tenants, name):
+        ran = tenants.run("boot", "--json", rollout_deadline=5)
+
+    assert ran.code == 75, ran.stderr
+    (tenant,) = ran.json()["tenants"]
+    assert "1205" in tenant["error"]
+    assert "It stands at a002." in tenant["error"]
+    assert tenants.run("boot").code == 0
+    assert tenants.versions() == {"a005"}
+
+
+def test_signal_while_the_migrations_are_loaded(agency: Make) -> None:
+    """Before the first tenant, a hanging application included: nothing is begun."""
+    tenants = agency("linear", 2)
+    boot = tenants.start("boot", "--json")
+    boot.await_event("SurveyDone")
+    boot.process.terminate()
+    ran = boot.end()
+
+    assert ran.code == 75, ran.stderr
+    assert set(tenants.outcomes(ran).values()) <= {"skipped"}
+    assert tenants.lock_rows() == []
