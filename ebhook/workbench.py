@@ -23,7 +23,7 @@ from pymysql.err import MySQLError
 from ebhook.beanstalk import Holder
 from ebhook.chain import Chain
 from ebhook.database import Connection, Tenant, connect, explain, quoted, run, scalar
-from ebhook.errors import ChainBroken, SettingsFailed
+from ebhook.errors import SettingsFailed
 from ebhook.journal import Journal
 from ebhook.migration import Migration
 from ebhook.project import Project, load_project
@@ -202,19 +202,7 @@ def migrate(
         journal=journal,
     )
     migration.only = only
-    try:
-        migration.run()
-    except SystemExit as error:
-        raise ended(project, error) from None
-
-
-def ended(project: Project, error: SystemExit) -> ChainBroken:
-    """The error for an env.py, or a revision, that ends the process it runs in."""
-    return ChainBroken(
-        f"{project.env_py} ended its process: {project.where(error)}",
-        "Only a scratch database was touched.",
-        "Does it want to be run by a command of its own? Set env_py = false to run without it.",
-    )
+    migration.run()
 
 
 def open_tenant(tenant: Tenant, settings: Settings) -> Connection:

@@ -104,7 +104,7 @@ def autogenerate(project: Project, tenant: Tenant, message: str, answer: Answer)
                 scripts = list(_with_names(project.script, revision.generate_scripts))
             except EbhookError:
                 raise
-            except Exception as error:  # whatever env.py or the template raises
+            except (Exception, SystemExit) as error:  # whatever env.py or the template raises
                 raise project.env_failed(error) from None
     files = tuple(Path(one.path) for one in scripts if one is not None)
     return Generated(files, told[0])

@@ -92,7 +92,7 @@ def models_against(
             )
     except EbhookError:
         raise
-    except Exception as error:  # whatever env.py or a model raises
+    except (Exception, SystemExit) as error:  # whatever env.py or a model raises
         raise project.env_failed(error) from None
     finally:
         logging.disable(logging.NOTSET)
