@@ -278,6 +278,25 @@ def free_name(table: Table, name: str) -> str:
     return found
 
 
+def with_index(table: Table, index: Index) -> Table:
+    """`table` with one more index, and without what the server had made in its place."""
+    kept = tuple(one for one in table.indexes if not (one.implied and index.serves(one.columns)))
+    return replace(table, indexes=(*kept, index))
+
+
+def with_implied_indexes(table: Table) -> Table:
+    """`table` with an index for each foreign key: the server makes one where there is none."""
+    indexes = list(table.indexes)
+    primary = Index("PRIMARY", tuple(Part(one) for one in table.primary), unique=True)
+    for key in table.foreign_keys:
+        if not any(one.serves(key.columns) for one in (primary, *indexes)):
+            parts = tuple(Part(one) for one in key.columns)
+            name = key.columns[0] if key.unnamed else key.name
+            known = replace(table, indexes=tuple(indexes))
+            indexes.append(Index(free_name(known, name), parts, implied=True))
+    return replace(table, indexes=tuple(indexes))
+
+
 def _drop_column(change: DropColumn, table: Table) -> Table:
     name = change.name.lower()
     # A dropped column leaves the keys that it is in, and a key of no column goes.
@@ -373,7 +392,7 @@ def _set_option(change: SetOption, table: Table) -> Table:
 
 def _convert(change: Convert, table: Table) -> Table:
     columns = tuple(
-        replace(one, type=replace(one.type, charset=change.charset, collation=None))
+        replace(one, type=replace(one.type, charset=None, collation=None))  # the table's own
         if one.type.name in TEXTS
         else one
         for one in table.columns
@@ -398,13 +417,13 @@ _TABLE: dict[type[Change], Callable[[Any, Table], Table]] = {
     ModifyColumn: _modify_column,
     RenameColumn: _rename_column,
     SetDefault: _set_default,
-    AddIndex: lambda change, table: replace(table, indexes=(*table.indexes, change.index)),
+    AddIndex: lambda change, table: with_index(table, change.index),
     DropIndex: _drop_index,
     RenameIndex: _rename_index,
     AddPrimary: lambda change, table: replace(table, primary=change.columns),
     DropPrimary: lambda change, table: replace(table, primary=()),
-    AddForeignKey: lambda change, table: replace(
-        table, foreign_keys=(*table.foreign_keys, change.key)
+    AddForeignKey: lambda change, table: with_implied_indexes(
+        replace(table, foreign_keys=(*table.foreign_keys, change.key))
     ),
     DropForeignKey: lambda change, table: replace(
         table, foreign_keys=_less(table.foreign_keys, change.name)

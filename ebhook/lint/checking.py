@@ -15,7 +15,7 @@ from ebhook.lint import allow
 from ebhook.lint.finding import Finding
 from ebhook.lint.recording import Failure, Recorder, Run
 from ebhook.lint.rules import by_id, rules
-from ebhook.lint.schema import Schema
+from ebhook.lint.schema import Column, Schema, Table, Type
 from ebhook.lint.servers import parse
 from ebhook.lint.since import branch_since
 from ebhook.lint.source import Source, try_source
@@ -121,7 +121,7 @@ def in_order(files: Iterable[File]) -> Iterator[File]:
         ready = [
             file
             for file in left.values()
-            if all(parent in done or parent not in ids for parent in file.parents)
+            if all(parent in done or parent not in ids for parent in file.after)
         ] or list(left.values())[:1]
         for file in ready:
             del left[file.path]
@@ -244,7 +244,7 @@ def _recorded(
     folder, server = settings.folder, parse(settings.lint.server)
     recorder = Recorder(folder, ini_file(folder), settings.root, server)
     subjects = []
-    schema = Schema()
+    schema = Schema({settings.version_table: _version_table(settings.version_table)})
     for file in ordered[: last + 1]:
         if file.error is not None or file.id is None:
             continue
@@ -277,6 +277,12 @@ def _recorded(
                 )
             )
     return subjects, tuple(sorted(recorder.absent))
+
+
+def _version_table(name: str) -> Table:
+    """Alembic's own table, which is there before the first revision runs."""
+    column = Column("version_num", Type("varchar", ("32",)), nullable=False)
+    return Table(name, (column,), primary=("version_num",))
 
 
 def _imports(source: Source, module: str) -> bool:

@@ -40,6 +40,7 @@ from ebhook.lint.changes import (
     apply,
     free_name,
     keyed,
+    with_implied_indexes,
 )
 from ebhook.lint.definition import column, default, expression
 from ebhook.lint.schema import Check, Column, ForeignKey, Index, Part, Schema, Table
@@ -170,6 +171,7 @@ class _Reader:
         if filled:
             cursor.skip_until(";")
         table = replace(table, options=options, partitioned=partitioned, whole=not filled)
+        table = with_implied_indexes(table)
         self.add(CreateTable(name, table, maybe, filled), start)
 
     def body(self, table: Table) -> Table:
@@ -319,8 +321,10 @@ class _Reader:
             event = cursor.next().word
             rule = cursor.next().word
             rules[event] = f"{rule} {cursor.next().word}" if rule in ("SET", "NO") else rule
-        name = name or f"{table.name}_ibfk_{len(table.foreign_keys) + 1}"
-        return ForeignKey(name, columns, other, referred, rules["DELETE"], rules["UPDATE"])
+        own = name or f"{table.name}_ibfk_{len(table.foreign_keys) + 1}"
+        return ForeignKey(
+            own, columns, other, referred, rules["DELETE"], rules["UPDATE"], unnamed=not name
+        )
 
     # Table options
 

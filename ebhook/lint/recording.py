@@ -117,7 +117,9 @@ class Recorder:
         self._tape = _Tape(server)
         self._first = True
         self._engine = sa.create_engine(
-            "mysql+pymysql://", creator=self._connect, poolclass=sa.pool.NullPool
+            "mysql+pymysql://lint@localhost/tenant",
+            creator=self._connect,
+            poolclass=sa.pool.NullPool,
         )
         with self._at_work(), self._engine.connect():
             pass  # the dialect learns the server's version
@@ -131,7 +133,7 @@ class Recorder:
         code = compile(source.text, path, "exec", dont_inherit=True)
         self._tape.begin(source, Schema())
 
-        def run() -> ModuleType:
+        def run_version_file() -> ModuleType:
             module = ModuleType(f"_ebhook_lint_{source.path.stem}")
             module.__file__ = path
             sys.modules[module.__name__] = module
@@ -142,7 +144,7 @@ class Recorder:
             return module
 
         with self._at_work():
-            loaded: ModuleType | Failure = self._with_stand_ins(run)
+            loaded: ModuleType | Failure = self._with_stand_ins(run_version_file)
         return loaded
 
     def record(self, source: Source, module: ModuleType, name: str, schema: Schema) -> Run:
@@ -151,12 +153,12 @@ class Recorder:
         if not callable(function):
             return Run(missing=True, after=schema)
 
-        def run() -> None:
+        def run_version_file() -> None:
             self._tape.begin(source, schema)
             self._run(function)
 
         with self._at_work():
-            failure = self._with_stand_ins(run)
+            failure = self._with_stand_ins(run_version_file)
         tape = self._tape
         return Run(
             tuple(tape.steps),

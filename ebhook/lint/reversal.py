@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -43,7 +43,7 @@ from ebhook.lint.changes import (
 )
 from ebhook.lint.code import undo_code
 from ebhook.lint.rewrite import statement_at
-from ebhook.lint.schema import Schema
+from ebhook.lint.schema import Column, Schema
 from ebhook.lint.source import Edit, Span
 from ebhook.lint.subject import Done, Subject
 
@@ -51,12 +51,14 @@ from ebhook.lint.subject import Done, Subject
 @dataclass(frozen=True)
 class Reversal:
     """What there is to say of a downgrade. `left`: what upgrade() did and nothing takes back.
+    `changed`: what is otherwise than before, in words, although it was taken back.
 
     `disorder`: pairs of undoing changes that stand in the wrong order. `more`: what downgrade()
     does to things that upgrade() did not make.
     """
 
     left: tuple[Done, ...]
+    changed: tuple[str, ...]
     disorder: tuple[tuple[Done, Done], ...]
     more: tuple[Done, ...]
 
@@ -65,7 +67,7 @@ class Reversal:
 def reversal(subject: Subject) -> Reversal:
     todo = made_for_good(subject)
     matched: dict[int, int] = {}  # place in downgrade(): place in upgrade()
-    more = []
+    more: list[Done] = []
     for at, undone in enumerate(subject.undone):
         if not _matters(undone) and not isinstance(undone.change, Data):
             continue
@@ -77,13 +79,52 @@ def reversal(subject: Subject) -> Reversal:
         if places:
             matched[at] = places[-1]
         elif not _part_of(subject, undone):
-            more.append(undone)
+            # Away and back again, as one has to with a foreign key: nothing has changed.
+            first = next((one for one in more if undoes(one, undone)), None)
+            if first is not None:
+                more.remove(first)
+            else:
+                more.append(undone)
     left = [
         done
         for place, done in enumerate(todo)
         if place not in matched.values() and not _goes_along(subject, done)
     ]
-    return Reversal(tuple(left), tuple(_disorder(subject, matched)), tuple(more))
+    changed = () if left or more else tuple(_differences(subject))
+    return Reversal(tuple(left), changed, tuple(_disorder(subject, matched)), tuple(more))
+
+
+def _differences(subject: Subject) -> Iterator[str]:
+    """What is otherwise than before, in words. Where columns stand does not count, nor what was
+    dropped and made anew: other rules have said what there is to say of that."""
+    dropped = {
+        (one.change.table, getattr(one.change, "name", "").lower())
+        for one in subject.done
+        if isinstance(one.change, (DropTable, DropColumn))
+    }
+    for name, old in subject.before.tables.items():
+        new = subject.downgrade.after.tables.get(name)
+        if new is None or not (old.whole and new.whole) or (name, "") in dropped:
+            continue
+        for column in old.columns:
+            now = new.column(column.name)
+            if (name, column.name.lower()) in dropped or now is None:
+                continue
+            if _plain(now) != _plain(column):
+                yield f"column {name}.{column.name} ({now.text}; it was {column.text})"
+        known = {index.name.lower() for index in old.indexes}
+        for index in new.indexes:
+            if index.name.lower() not in known:
+                made = " that the server made for a foreign key" if index.implied else ""
+                yield f"index {index.name} of {name}{made}"
+
+
+def _plain(column: Column) -> Column:
+    """A column with its default as the server keeps it: quotes make no difference."""
+    default = column.default
+    if default is not None:
+        default = replace(default, text=default.text.strip("'").lower())
+    return replace(column, default=default)
 
 
 def made_for_good(subject: Subject) -> list[Done]:

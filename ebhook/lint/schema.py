@@ -70,6 +70,13 @@ class Index:
     parts: tuple[Part, ...]
     unique: bool = False
     kind: Literal["", "fulltext", "spatial", "vector"] = ""
+    # Made by the server for a foreign key; gone as soon as another one serves.
+    implied: bool = field(default=False, compare=False)
+
+    def serves(self, columns: Iterable[str]) -> bool:
+        """Can a foreign key on `columns` use it?"""
+        wanted = tuple(one.lower() for one in columns)
+        return self.kind == "" and self.columns[: len(wanted)] == wanted
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -84,6 +91,7 @@ class ForeignKey:
     referred: tuple[str, ...]
     on_delete: str = ""
     on_update: str = ""
+    unnamed: bool = field(default=False, compare=False)  # the server chose the name
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,14 @@ class File:
         return tuple(map(str, found)) if isinstance(found, (tuple, list, set)) else ()
 
     @cached_property
+    def after(self) -> tuple[str, ...]:
+        """What has to be there before it: its parents, and depends_on."""
+        found = self.source.value("depends_on")
+        more = (found,) if isinstance(found, str) else found
+        listed = map(str, more) if isinstance(more, (tuple, list, set)) else ()
+        return (*self.parents, *listed)
+
+    @cached_property
     def doc(self) -> str:
         return (ast.get_docstring(self.source.tree) or "") if self.source.tree else ""
 

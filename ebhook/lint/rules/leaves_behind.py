@@ -24,7 +24,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         return
     if not (run.complete and subject.upgrade.complete):
         return  # EBH090 or EBH092 says why this cannot be told
-    if reversal(subject).left:
+    if reversal(subject).left or reversal(subject).changed:
         yield _finding(subject, "downgrade() does not take everything back")
 
 
@@ -43,6 +43,7 @@ def _refuses(subject: Subject) -> bool:
 
 def _finding(subject: Subject, what: str) -> Finding:
     left = list(dict.fromkeys(described(one) for one in reversal(subject).left))
+    left.extend(reversal(subject).changed)
     edits, example = corrected(subject)
     return subject.finding(
         RULE,

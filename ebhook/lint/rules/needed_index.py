@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ebhook.lint.changes import DropIndex
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.rewrite import remove, statement_at
-from ebhook.lint.schema import Schema, Table
+from ebhook.lint.schema import Index, Part, Schema, Table
 from ebhook.lint.subject import Done, Subject
 
 RULE = Rule("EBH013", "downgrade() drops an index that a foreign key needs")
@@ -51,13 +51,11 @@ def _needed_by(schema: Schema, change: DropIndex) -> tuple[Table, str] | None:
     index = table.index(change.name) if table is not None else None
     if table is None or index is None:
         return None
-    others = [one.columns for one in table.indexes if one is not index and one.kind == ""]
-    others.append(tuple(map(str.lower, table.primary)))
+    others = [one for one in table.indexes if one is not index]
+    others.append(Index("PRIMARY", tuple(Part(one) for one in table.primary)))
 
     def only(columns: tuple[str, ...]) -> bool:
-        wanted = tuple(map(str.lower, columns))
-        count = len(wanted)
-        return index.columns[:count] == wanted and not any(one[:count] == wanted for one in others)
+        return index.serves(columns) and not any(one.serves(columns) for one in others)
 
     for key in table.foreign_keys:
         if only(key.columns):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
+from ebhook.lint.recording import Run
 from ebhook.lint.source import Span
 from ebhook.lint.subject import Subject
 
@@ -34,8 +35,8 @@ def check(subject: Subject) -> Iterator[Finding]:
             elif event.kind == "asked":
                 what = (
                     f"This asks about table {event.text}, which no revision of this chain has made. "
-                    "lint answered that there is none: what the revision does where there is one was "
-                    "not judged, and agencies may come out different."
+                    "lint answered with what it knows of it: what the revision does otherwise was not "
+                    f"judged, and agencies may come out different.{_stopped(run)}"
                 )
             else:
                 what = (
@@ -49,6 +50,10 @@ def check(subject: Subject) -> Iterator[Finding]:
                 what,
                 example=_EXAMPLES[event.kind],
             )
+
+
+def _stopped(run: Run) -> str:
+    return f" Here it stopped: {run.failure}." if run.failure is not None else ""
 
 
 def _short(text: str) -> str:

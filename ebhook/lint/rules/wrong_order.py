@@ -20,10 +20,10 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield subject.finding(
             RULE,
             second,
-            f"downgrade() removes {described(first)} before {described(second)}, although upgrade() "
-            "made them in that order. Whatever was built on the first is still there when it goes: "
-            "foreign keys refuse it (1451, 3730), and a downgrade that dies half way leaves a state "
-            "that upgrade() never had. Go backwards, line by line.",
+            f"downgrade() takes back {described(first)} before {described(second)}, although "
+            "upgrade() did them in that order. What is built on the first may still be there when it "
+            "goes, and foreign keys refuse that (1451, 1828, 3730); and a downgrade that dies half "
+            "way leaves a state that upgrade() never had. Go backwards, line by line.",
             edits=edits,
             example=example,
         )
