@@ -118,7 +118,7 @@ class Ddl(Struct, frozen=True, forbid_unknown_fields=True):
 
     lock_wait_timeout: Annotated[int, Meta(ge=1, le=_YEAR)] = 5
     algorithm: Literal["instant", "inplace", "copy"] = "inplace"
-    wait_timeout: Annotated[int, Meta(ge=30, le=_YEAR)] = 120
+    wait_timeout: Annotated[int, Meta(ge=5, le=_YEAR)] = 120
 
 
 class Chain(Struct, frozen=True, forbid_unknown_fields=True):

@@ -46,7 +46,7 @@ class Touched:
 
 
 _SPACE = r"(?:\s|/\*(?!M?!).*?\*/|--(?:\s[^\n]*)?(?:\n|$)|\#[^\n]*(?:\n|$))"
-_NAME = r"(?:`(?:[^`]|``)+`|[\w$]+)"
+_NAME = r"""(?:`(?:[^`]|``)+`|"(?:[^"]|"")+"|[\w$]+)"""  # "…" in sql_mode ANSI_QUOTES
 _QUALIFIED = re.compile(rf"({_NAME})(?:\s*\.\s*({_NAME}))?")
 _QUOTED = r"""'(?:[^'\\]++|\\.|'')*+'|"(?:[^"\\]++|\\.|"")*+"|`(?:[^`]++|``)*+`"""
 _STRINGS = re.compile(_QUOTED, re.S)
@@ -166,7 +166,8 @@ def _object(kind: str, rest: str) -> tuple[Object, str] | None:
 
 
 def _unquoted(name: str) -> str:
-    return name[1:-1].replace("``", "`") if name.startswith("`") else name
+    mark = name[0]
+    return name[1:-1].replace(mark * 2, mark) if mark in '`"' else name
 
 
 def _list(kind: str, rest: str) -> tuple[Object, ...] | None:

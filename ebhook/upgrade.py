@@ -23,7 +23,7 @@ from ebhook.migration import Migration
 from ebhook.orders import Moved, Order
 from ebhook.project import Project
 from ebhook.settings import Settings
-from ebhook.survey import unknown_revision
+from ebhook.survey import State, survey, unknown_revision
 
 
 def apply(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) -> Moved:
@@ -91,7 +91,8 @@ class _Session:
         before, settings = self.read(), self.project.settings
         if self.done(before):
             return Moved(before, before)
-        self.check_known(before)
+        if not self.knows(before):
+            return Moved(before, before)
         if self.order.dry_run:
             dry = self.migration(self.order.target, self.order.downgrade, journal=None)
             dry.run()
@@ -104,9 +105,8 @@ class _Session:
             self.order.holder, wait=wait, emit=self.emit, done=self.done_by_another
         ) as taken:
             now = self.read()
-            if not taken or self.done(now):
+            if not taken or self.done(now) or not self.knows(now):
                 return Moved(now, now)  # somebody else did it meanwhile
-            self.check_known(now)
             self.journal.make()
             cut_short = self.migrate(now)
             after = self.read()
@@ -193,9 +193,15 @@ class _Session:
             raise self.stopped(at)
         return self.done(at)
 
-    def check_known(self, at: tuple[str, ...]) -> None:
-        if not self.project.chain.knows(at):
-            raise unknown_revision(self.order.tenant, at)
+    def knows(self, at: tuple[str, ...]) -> bool:
+        """False: a newer bundle has brought the tenant past this one's head, which is fine."""
+        chain, tenant = self.project.chain, self.order.tenant
+        if chain.knows(at):
+            return True
+        (standing,) = survey([tenant], chain, self.project.settings)
+        if standing.state is State.AHEAD:
+            return False
+        raise standing.error or unknown_revision(tenant, at)
 
     def stopped(self, at: tuple[str, ...]) -> Stopped:
         why = "stopped" if self.stop() else "the deadline is too near for another revision"

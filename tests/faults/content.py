@@ -25,10 +25,10 @@ VIEWS = {
     "events": "event_schema",
     "partitions": "table_schema",
 }
-# Statistics and times, and counters that a transaction which was undone has moved.
+# Statistics and times, counters that a transaction which was undone has moved, and who we were.
 MOVING = {
     "auto_increment", "avg_row_length", "cardinality", "check_time", "checksum", "create_time",
-    "created", "data_free", "data_length", "index_length", "last_altered", "last_executed",
+    "created", "data_free", "data_length", "definer", "index_length", "last_altered", "last_executed",
     "max_data_length", "table_rows", "update_time",
 }  # fmt: skip
 # ebhook's own: their rows differ from run to run.

@@ -174,6 +174,24 @@ class Site:
         count(str(self.server.flavour), what, number)
 
 
+@dataclass
+class Blows:
+    """``blows(0.3)``: the points for a third of all `kills`."""
+
+    site: Site
+    kills: int
+    random: random.Random
+
+    def __call__(self, share: float, at_least: int) -> list[Point]:
+        """Every statement in turn while there are more kills than statements, else some of them."""
+        wanted = max(at_least, round(self.kills * share))
+        numbers: list[int] = []
+        while len(numbers) < wanted:
+            every = list(range(1, self.site.length + 1))
+            numbers += self.random.sample(every, min(len(every), wanted - len(numbers)))
+        return [Point(number, self.random.choice(list(Where))) for number in numbers]
+
+
 # What strikes
 
 

@@ -304,7 +304,7 @@ def test_wrong_types_in_the_file_are_named(tmp_path: Path, key: str) -> None:
         ("rollout.workers", "1.5"),
         ("rollout.max_failures", "-1"),
         ("ddl.lock_wait_timeout", "0"),
-        ("ddl.wait_timeout", "29"),
+        ("ddl.wait_timeout", "4"),
         ("ddl.algorithm", "INSTANT"),
         ("env_py", "yes"),
         ("lock.table", "a b"),

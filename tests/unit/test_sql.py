@@ -215,6 +215,7 @@ TOUCHED = {
     "\nCREATE TABLE clients (\n\tid INTEGER NOT NULL\n)\n\n": Touched(table("clients")),
     "CREATE TABLE IF NOT EXISTS clients (id INT)": Touched(table("clients"), repeatable=True),
     "CREATE TABLE `odd ``name` (id INT)": Touched(table("odd `name")),
+    'CREATE TABLE "odd ""name" (id INT)': Touched(table('odd "name')),
     "CREATE TABLE acme.clients (id INT)": Touched(one("TABLE", "clients", "acme")),
     "CREATE TABLE `acme` . `clients` (id INT)": Touched(one("TABLE", "clients", "acme")),
     "CREATE TABLE a LIKE b": Touched(table("a")),

@@ -1,0 +1,217 @@
+"""Struck down at any statement, the next boot reaches head with nobody typing anything: the schema and
+the data are those of a run that nothing happened to, and no lock and no open revision is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import AnyServer, GivenServer
+from tests.faults import crash_site
+from tests.faults.crash_site import Act, Blows, Point, Site, a_little_later, end, end_of
+from tests.faults.proxy import Fate, Where
+from tests.faults.watching import ask
+
+pytestmark = pytest.mark.timeout(3000)
+
+AT_ONCE = 16  # tenants that one boot has in flight when it is killed as a whole
+
+STRIKES: dict[str, Callable[[Site], Act]] = {
+    "kill -9 of the worker": crash_site.kill_the_client,
+    "KILL CONNECTION": crash_site.kill_the_session,
+    "network cut": crash_site.cut_the_line,
+}
+
+
+@pytest.mark.parametrize("strike", STRIKES.values(), ids=STRIKES.keys())
+def test_a_tenant_that_is_struck_is_finished_by_the_same_boot(
+    site: Site, blows: Blows, strike: Callable[[Site], Act]
+) -> None:
+    """The worker, its session or its line is gone: the boot looks again, and goes on from there."""
+    points = site.tenants(blows(0.2, at_least=6))
+
+    site.strike(points, a_little_later(strike(site), 0.01))
+    ran = site.run("boot", names=list(points))
+
+    assert ran.code == 0, ran.stdout
+    site.check(list(points))
+
+
+def test_instances_that_die_as_a_whole(site: Site, blows: Blows) -> None:
+    """kill -9 of the process group, with every tenant in flight at its point."""
+    chosen = blows(0.3, at_least=AT_ONCE)
+    for start in range(0, len(chosen), AT_ONCE):
+        points = site.tenants(chosen[start : start + AT_ONCE])
+        with site.held(points) as release:
+            boot = site.start(list(points), EBHOOK_ROLLOUT_WORKERS=str(AT_ONCE))
+            held = site.await_all_held(boot)
+            end(boot)
+            end_of(boot)
+            release.set()
+        site.count("kill -9 of the process group: tenants in flight", held)
+
+        site.recover(list(points))
+
+
+def test_instances_that_die_again_and_again(site: Site, blows: Blows) -> None:
+    """The boot that goes on from a crash is killed, too, and so is the one after it."""
+    points = site.tenants(blows(0.1, at_least=6))
+    names = list(points)
+    for _ in range(3):
+        moments = {name: Point(blows.random.randrange(20, 60), Where.AFTER) for name in names}
+        with site.held(moments) as release:
+            boot = site.start(names, EBHOOK_ROLLOUT_WORKERS=str(len(names)))
+            held = site.await_all_held(boot)
+            end(boot)
+            end_of(boot)
+            release.set()
+        site.count("kill -9 of the process group: tenants in flight", held)
+
+    site.recover(names)
+
+
+def test_a_server_that_dies(site: Site, blows: Blows) -> None:
+    """kill -9 of the server, with every tenant at its point; started again, the next boot goes on."""
+    if isinstance(site.server, GivenServer):
+        pytest.skip("a server that was given is not ours to kill")
+    chosen = blows(0.1, at_least=6)
+    for start in range(0, len(chosen), AT_ONCE):
+        points = site.tenants(chosen[start : start + AT_ONCE])
+        with site.held(points) as release:
+            boot = site.start(
+                list(points), EBHOOK_ROLLOUT_WORKERS=str(AT_ONCE), EBHOOK_CONNECT_TIMEOUT="1"
+            )
+            held = site.await_all_held(boot)
+            site.server.kill()
+            release.set()
+        ran = end_of(boot)
+        site.server.start()
+        site.count("kill -9 of the server: tenants in flight", held)
+
+        assert ran.code in (2, 75), ran.stdout
+        site.recover(list(points))
+
+
+def test_a_network_that_falls_silent(site: Site, blows: Blows) -> None:
+    """Nothing passes and nothing breaks: the server ends the silent sessions after
+    ddl.wait_timeout, and the boot of another instance takes over while the first one still hangs."""
+    points = site.tenants(blows(0.05, at_least=4))
+    names = list(points)
+    site.strike(points, lambda query: Fate.SILENCE)
+    first = site.start(names, EBHOOK_DDL_WAIT_TIMEOUT="5", EBHOOK_ROLLOUT_WORKERS=str(len(names)))
+    silent = site.await_all_held(first)
+
+    site.recover(names, EBHOOK_ROLLOUT_WORKERS=str(len(names)))
+
+    site.count("black hole: tenants in flight", silent)
+    assert first.poll() is None
+    end(first)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_boot_that_is_told_to_stop(site: Site, blows: Blows, times: int) -> None:
+    """SIGTERM to the whole group: the revision under way is finished, or its statement ended (the
+    second signal); the boot says that it stopped (75), and the next one goes on."""
+    points = site.tenants(blows(0.05, at_least=4))
+    names = list(points)
+    with site.held(points, then=Fate.ON) as release:
+        boot = site.start(names, EBHOOK_ROLLOUT_WORKERS=str(len(names)))
+        told = site.await_all_held(boot)
+        for _ in range(times):
+            end(boot, signal.SIGTERM)
+        release.set()
+        ran = end_of(boot)
+    site.count("SIGTERM: tenants in flight", told)
+
+    assert ran.code == (75 if told else 0), ran.stdout
+    site.recover(names)
+
+
+def test_a_server_that_becomes_read_only(site: Site, blows: Blows) -> None:
+    """A fail-over leaves the writer behind: what is under way is refused (2), and goes on when the
+    server takes writes again."""
+    points = site.tenants(blows(0.05, at_least=4))
+    names = list(points)
+    login = _login_without_super(site, names)
+    with site.held(points, then=Fate.ON) as release:
+        boot = site.start(names, EBHOOK_ROLLOUT_WORKERS=str(len(names)), **login)
+        met = site.await_all_held(boot)
+        with _read_only(site.server):
+            release.set()
+            ran = end_of(boot)
+    site.count("read-only server: tenants in flight", met)
+
+    assert ran.code in (0, 2), ran.stdout
+    site.recover(names, **login)
+
+
+def test_a_disk_that_is_full(site: Site, tmp_path: Path) -> None:
+    """A tenant whose disk fills up in the middle of a revision goes on when there is room again."""
+    if isinstance(site.server, GivenServer) or os.geteuid() != 0:
+        pytest.skip("NO FULL DISK WAS TRIED: it takes root, and a server of our own")
+    (name,) = site.fleets(1, prefix="full").names
+    folder = site.server.datadir / name
+    with _small_disk(folder) as fill:
+        # The table of the fourth revision is the first one that finds no room.
+        with site.held({name: Point(120)}, then=Fate.ON) as release:
+            boot = site.start([name])
+            site.await_all_held(boot)
+            fill()
+            release.set()
+            ran = end_of(boot)
+        site.count("full disk: tenants in flight")
+        assert ran.code in (2, 75), ran.stdout
+        (folder / "filler").unlink()
+        site.server.start()
+        site.recover([name])
+
+
+def _login_without_super(site: Site, names: list[str]) -> dict[str, str]:
+    """A user whom read_only stops, as the settings for it."""
+    with site.server.connect() as connection:
+        ask(connection, "CREATE USER IF NOT EXISTS agency@'%' IDENTIFIED BY 'secret'")
+        ask(connection, "GRANT ALL ON `t\\_%`.* TO agency@'%'")
+        ask(connection, "SET GLOBAL log_bin_trust_function_creators = ON")  # as on RDS
+    url = f"mysql+pymysql://agency:secret@127.0.0.1:{site.proxy.port}/{{tenant}}"
+    return {"EBHOOK_TENANTS_URL": url}
+
+
+@contextmanager
+def _read_only(server: AnyServer) -> Iterator[None]:
+    with server.connect() as connection:
+        ask(connection, "SET GLOBAL read_only = ON")
+        try:
+            yield
+        finally:
+            ask(connection, "SET GLOBAL read_only = OFF")
+
+
+@contextmanager
+def _small_disk(folder: Path) -> Iterator[Callable[[], None]]:
+    """`folder` on a disk of its own, which the function that this gives fills up."""
+    owner = folder.stat()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+    )
+    if made.returncode:
+        pytest.skip(f"NO FULL DISK WAS TRIED: {made.stderr}")
+    os.chown(folder, owner.st_uid, owner.st_gid)
+
+    def fill() -> None:
+        with suppress(OSError), (folder / "filler").open("wb") as file:
+            while True:
+                file.write(b"x" * 4096)
+                file.flush()
+
+    try:
+        yield fill
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
