@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -77,16 +78,31 @@ def benches(settings: Settings, flavours: Iterable[str], say: Say) -> Iterator[l
         SettingsFailed: `scratch_url` names a database, or no MySQL.
         ScratchFailed, Unreachable, Refused: there is no server.
     """
-    if settings.scratch_url is not None:
-        yield [_given(settings)]
-        return
     with ExitStack() as stack:
+        stack.enter_context(_ended_politely())
+        if settings.scratch_url is not None:
+            yield [_given(settings)]
+            return
         found = []
         for flavour in flavours:
             running = stack.enter_context(server(Flavour(flavour), report=say))
             url = parse_url(running.url())
             found.append(Bench(flavour, running.version, url, settings.connect_timeout))
         yield found
+
+
+@contextmanager
+def _ended_politely() -> Iterator[None]:
+    """SIGTERM and SIGHUP as Ctrl-C: what was made on somebody's server is dropped on the way out."""
+    before = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _given(settings: Settings) -> Bench:

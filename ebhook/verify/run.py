@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -167,7 +168,7 @@ def _run(tasks: list[_Task], cores: int, told: Told) -> None:
                 task = waiting.pop(0)
                 tenant = stack.enter_context(task.bench.database())
                 ours, theirs = context.Pipe(duplex=False)
-                process = context.Process(target=_child, args=(task, tenant, theirs))
+                process = context.Process(target=_child, args=(task, tenant, theirs, os.getpid()))
                 process.start()
                 theirs.close()
                 running[ours] = task, process
@@ -187,9 +188,11 @@ def _run(tasks: list[_Task], cores: int, told: Told) -> None:
                 task.take(message, told)
 
 
-def _child(task: _Task, tenant: Tenant, out: Connection) -> None:
+def _child(task: _Task, tenant: Tenant, out: Connection, parent: int) -> None:
     """The life of one process; what the application prints goes where progress goes."""
-    die_with_parent(os.getppid())
+    die_with_parent(parent)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the parent ends its children
     os.dup2(2, 1)
     code = 0
     try:

@@ -383,6 +383,7 @@ def test_relink_puts_the_newer_branch_on_top(ebhook: Ebhook, two_heads: Path) ->
     """One file changes in two places; chain.sum is written; a boot finds one head."""
     path = two_heads / "migrations/versions/b002_jms_3_add_email_to_clients.py"
     before = path.read_bytes()
+    (two_heads / "migrations/chain.sum").write_text("<<<<<<< HEAD\n=======\n>>>>>>> theirs\n")
 
     done = ebhook("relink", "b002", cwd=two_heads)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -333,6 +334,30 @@ def test_what_cannot_be_proved(verify: Verify, ebhook: Ebhook, tmp_path: Path) -
     named = verify(PROJECTS / "linear", EBHOOK_SCRATCH_URL="mysql+pymysql://root@127.0.0.1/acme")
     assert named.code == 78
     assert "scratch_url names a database" in named.stderr
+
+
+@pytest.mark.parametrize("server", [Flavour.MYSQL], ids=str, indirect=True)
+def test_nothing_stays_after_an_interruption(
+    verify: Verify, ebhook: Ebhook, server: AnyServer, tmp_path: Path
+) -> None:
+    """SIGTERM in the middle of a revision: exit 75, and no scratch database is left."""
+    slow = ('op.execute("DO SLEEP(60)")', "pass")
+    folder = write(tmp_path, {"first": FIRST, "slow": slow})
+    process = ebhook.start("verify", cwd=folder, env={"EBHOOK_SCRATCH_URL": server.url("")})
+    with server.connect() as connection, connection.cursor() as cursor:
+        while not cursor.execute(
+            "SELECT 1 FROM information_schema.processlist WHERE info = 'DO SLEEP(60)'"
+        ):
+            assert process.poll() is None
+            time.sleep(0.05)
+    process.terminate()
+    _, stderr = process.communicate(timeout=30)
+
+    assert process.returncode == 75
+    assert "Interrupted" in stderr
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW DATABASES LIKE 'ebhook\\_scratch\\_%'")
+        assert cursor.fetchall() == ()
 
 
 # --- snapshots, without a server -----------------------------------------------------------------
