@@ -82,6 +82,7 @@ class Errno(IntEnum):
 
 
 BUSY = {Errno.CON_COUNT_ERROR, Errno.USER_CONNECTIONS, Errno.USER_LIMIT_REACHED}
+UNREACHED = {Errno.CONNECT_SOCKET, Errno.CONNECT, Errno.UNKNOWN_HOST}
 # The server answered, and may answer otherwise when it is asked again.
 PASSING = {
     Errno.UNKNOWN_ERROR,
@@ -211,7 +212,7 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
     except UnicodeEncodeError:
         raise Refused(
             f"{url.host}:{url.port}: the user name or password cannot be sent in its character set.",
-            next="Choose a password of Latin-1 characters.",
+            next="Choose others, that can be written in UTF-8.",
         ) from None
     except (MySQLError, OSError, RuntimeError) as error:
         problem = explain(error, url, database)
@@ -233,17 +234,23 @@ def _open(url: Url, database: str | None, timeout: float) -> Connection:
         host=url.host,
         port=url.port,
         user=url.user,
-        password=url.password.reveal() if url.password is not None else "",
+        # As bytes: a text PyMySQL would send in Latin-1, which is not what the server keeps.
+        password=url.password.reveal().encode() if url.password is not None else b"",
         database=database,
         charset="utf8mb4",
         connect_timeout=max(1, int(timeout)),
         autocommit=False,
         client_flag=CLIENT.FOUND_ROWS,  # as SQLAlchemy's: an UPDATE counts the rows it matched
+        read_timeout=max(1.0, timeout),
+        write_timeout=max(1.0, timeout),
     )
     for name in ("unix_socket", "charset", "bind_address", "server_public_key"):
         if url.options.get(name):
             options[name] = url.options[name]
-    return _Connection(url, **options)
+    connection = _Connection(url, **options)
+    # For the login alone: a long ALTER is silent, and the server is the one that knows.
+    vars(connection).update(_read_timeout=None, _write_timeout=None)
+    return connection
 
 
 def login_of(connection: Connection, url: Url) -> Url:

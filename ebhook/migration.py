@@ -14,10 +14,12 @@ from pymysql.err import MySQLError
 from ebhook.answers import Answer, given, taken
 from ebhook.beanstalk import Holder
 from ebhook.database import (
+    BUSY,
     DENIED,
     IN_THE_WAY,
     LOST,
     READ_ONLY,
+    UNREACHED,
     Connection,
     Errno,
     Tenant,
@@ -302,6 +304,9 @@ class Migration:
         if number == Errno.LOCK_DEADLOCK:
             return Deadlocked(f"{name}: {text_of(error)}.", "Its transaction was undone.", "")
         if self.running is None:
+            if number in BUSY | UNREACHED:  # by a connection of its own
+                original = getattr(error, "orig", None) or error
+                return explain(original, self.tenant.url, self.tenant.database)
             return self.project.env_failed(error)
         if number == Errno.QUERY_INTERRUPTED and self.stop():
             return Stopped(

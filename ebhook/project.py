@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -95,6 +96,7 @@ class Project:
         except EbhookError:
             raise
         except Exception as error:  # whatever env.py raises
+            # A login of its own that fails may be one too many (1040, 1203, 1226): that passes.
             if not errno(error) and not isinstance(error, OSError):
                 raise self.env_failed(error) from None
 
@@ -271,7 +273,14 @@ def alembic_config(settings: Settings, app: Any = None) -> Config:
         config = Config(str(ini) if ini else None)
     config.set_main_option("script_location", str(settings.folder).replace("%", "%%"))
     places = [str(place) for place in version_folders(settings.folder)]
+    before = config.get_main_option("prepend_sys_path")
+    separator = {"os": os.pathsep, "space": " ", "newline": "\n"}.get(
+        config.get_main_option("path_separator") or "", config.get_main_option("path_separator")
+    )
     for option in ("path_separator", "version_path_separator"):  # the latter before Alembic 1.16
         config.set_main_option(option, "newline")
+    if before:  # it is split by the same separator
+        parts = before.split(separator) if separator else re.split(r"[,: ]+", before)
+        config.set_main_option("prepend_sys_path", "\n".join(parts).replace("%", "%%"))
     config.set_main_option("version_locations", "\n".join(places).replace("%", "%%"))
     return config

@@ -215,7 +215,6 @@ def test_unreachable_host(agency: Make, host: str, command: str) -> None:
     assert all(name in block for name in tenants.names)
 
 
-@pytest.mark.xfail(reason="a login has no time-out", run=False)
 def test_server_that_only_accepts(agency: Make) -> None:
     """Something listens and never says a word: the time-out ends it, as unreachable."""
     tenants = agency(1)
@@ -331,7 +330,6 @@ def test_server_with_too_many_connections(agency: Make, server: AnyServer) -> No
     assert PASSWORD not in plain.stdout + plain.stderr
 
 
-@pytest.mark.xfail(reason="what env.py cannot connect to is told as a broken env.py", strict=False)
 def test_too_many_connections_for_env_py(agency: Make, server: AnyServer) -> None:
     """An env.py opens a connection of its own; where there is no room for it, it may pass: 75."""
     tenants = agency(1)
