@@ -27,6 +27,9 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from ebhook.errors import ScratchFailed
 from ebhook.scratch import Flavour, Server, fetch, locate
 
+# The last lines of a run: how often was struck, and how it ended.
+pytest_plugins = ["tests.faults.tally"]
+
 IN_CI = os.environ.get("CI") == "true"
 
 # What the machine sets must not reach the program under test, least of all the keys of a real account.
