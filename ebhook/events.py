@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ebhook.secret import Secret
+
 
 class Outcome(StrEnum):
     """How one tenant ended. Exactly one per tenant and run."""
@@ -114,10 +116,18 @@ class AlgorithmFallback:
 
 @dataclass(frozen=True)
 class Printed:
-    """A line that a migration or env.py wrote to its output."""
+    """A line that a migration or env.py wrote to its output; without a tenant, what is loaded once
+    for all of them did."""
 
     tenant: str
     line: str
+
+
+@dataclass(frozen=True)
+class PasswordRead:
+    """A password that was read, or made, after the run began: it is to be shown to nobody either."""
+
+    password: Secret
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,7 @@ Event = (
     | StatementRetried
     | AlgorithmFallback
     | Printed
+    | PasswordRead
     | PutBack
     | TenantDone
     | Stopping

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from ebhook.events import (
     LockTakenOver,
     LockWaiting,
     Outcome,
+    PasswordRead,
     Printed,
     PutBack,
     RevisionDone,
@@ -34,6 +36,7 @@ from ebhook.events import (
 )
 from ebhook.lock import LockRow
 from ebhook.rollout import Result
+from ebhook.secret import Secret
 from ebhook.survey import Half, Standing
 
 WORDS = {outcome: outcome.value.replace("_", " ") for outcome in Outcome}
@@ -64,7 +67,7 @@ def line_of(event: Event) -> str | None:
         case AlgorithmFallback(tenant, statement, refused, reason):
             return f"{tenant}: not possible {refused} ({reason}): {_short(statement)}"
         case Printed(tenant, line):
-            return f"{tenant} | {line}"
+            return f"{tenant} | {line}" if tenant else f"| {line}"
         case PutBack(tenant, why):
             return f"{why} Put back." if why.startswith(tenant) else f"{tenant}: {why} Put back."
         case TenantDone(tenant, outcome, before, after, seconds, error):
@@ -75,7 +78,7 @@ def line_of(event: Event) -> str | None:
             return f"{tenant}: {WORDS[outcome]}, {before or 'base'} → {after or 'base'}, {seconds:.1f} s"
         case Stopping(why):
             return f"nothing new is started: {why}"
-        case UpgradeStarted() | LockTaken() | RevisionDone():
+        case UpgradeStarted() | LockTaken() | RevisionDone() | PasswordRead():
             return None
 
 
@@ -121,8 +124,11 @@ class Reporter:
     def knows(self, tenants: Iterable[Tenant]) -> None:
         """From now on the passwords of `tenants` are taken out of every text."""
         for tenant in tenants:
-            if tenant.url.password is not None and len(tenant.url.password.reveal()) > 3:
-                self._secrets.update(_spellings(tenant.url.password.reveal()))
+            self._knows(tenant.url.password)
+
+    def _knows(self, password: Secret | None) -> None:
+        if password is not None and len(password.reveal()) > 3:
+            self._secrets.update(_spellings(password.reveal()))
 
     def hide(self, text: str) -> str:
         for secret in sorted(self._secrets, key=len, reverse=True):
@@ -140,6 +146,9 @@ class Reporter:
         return document
 
     def emit(self, event: Event) -> None:
+        if isinstance(event, PasswordRead):
+            self._knows(event.password)
+            return
         self.log({"event": type(event).__name__, **msgspec.to_builtins(event)})
         if self._wants_live and self._live is None and isinstance(event, UpgradeStarted):
             # Not before: it would draw over a question, and costs an import.
@@ -369,10 +378,15 @@ def count(number: int, noun: str) -> str:
 
 
 def _spellings(password: str) -> Iterator[str]:
-    """A password as texts may have it: plain, quoted by Python, in a URL, in an ini file's URL."""
+    """A password as texts may have it: plain, quoted by Python or JSON, in a URL, in an ini file's
+    URL."""
     for text in (
         password,
         repr(password)[1:-1],
+        repr(password.encode("utf-8", "surrogateescape"))[2:-1],
+        json.dumps(password)[1:-1],
+        json.dumps(password, ensure_ascii=False)[1:-1],
+        quote(password),
         quote(password, safe=""),
         quote(password, safe=" +"),  # SQLAlchemy's own way
         quote_plus(password),

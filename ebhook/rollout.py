@@ -148,7 +148,7 @@ def roll_out(
     todo = [s for s in standings if s.tenant.name not in results]
     if todo:
         with (
-            Template(settings, chain, todo[0].tenant.url) as template,
+            Template(settings, chain, todo[0].tenant.url, emit) as template,
             Interruption() as interruption,
         ):
             rollout = _Rollout(chain, settings, holder, plan, emit, template, interruption)
@@ -348,10 +348,17 @@ class _Rollout:
         now = time.monotonic()
         times = [at for at in (self.plan.deadline, self.kill_at) if at is not None and at > now]
         timeout = min(times) - now if times else None
+        output = self.template.output
         sources: list[Any] = [*self.running, self.interruption]
-        for ready in wait_for(sources, timeout):
+        if not output.ended:
+            sources.append(output)
+        found: list[Any] = wait_for(sources, timeout)
+        # Workers first: one may tell a password that is then in the output.
+        for ready in sorted(found, key=lambda one: not isinstance(one, Worker)):
             if isinstance(ready, Worker):
                 self._hear(ready)
+            elif ready is output:
+                output.drain()
             else:
                 self.interruption.drain()
                 self._interrupted()

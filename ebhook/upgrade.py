@@ -11,12 +11,13 @@ from ebhook.database import (
     Connection,
     connect_patiently,
     explain,
+    login_of,
     quoted,
     run,
     versions,
 )
 from ebhook.errors import HalfApplied, MigrationFailed, Stopped
-from ebhook.events import Emit
+from ebhook.events import Emit, PasswordRead
 from ebhook.journal import Entry, Journal
 from ebhook.lock import TenantLock
 from ebhook.migration import Migration
@@ -43,6 +44,9 @@ def apply(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) 
         timeout=project.settings.connect_timeout,
         deadline=order.deadline,
     )
+    login = login_of(connection, tenant.url)
+    if login.password is not None and login.password != tenant.url.password:
+        emit(PasswordRead(login.password))
     try:
         _prepare(connection, project.settings, read_only=order.dry_run)
         return _Session(project, order, connection, emit, stop).bring()

@@ -25,13 +25,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from io import TextIOBase
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ebhook.chain import Chain
 from ebhook.errors import ChainBroken, EbhookError, StateUnknown
-from ebhook.events import Event, Printed
+from ebhook.events import Emit, Event, PasswordRead, Printed
 from ebhook.orders import Finished, Order
 from ebhook.settings import Settings
 from ebhook.url import Url
@@ -69,6 +69,31 @@ class Worker:
                 self.socket.send(True)
 
 
+class Output:
+    """What the template's processes write past `sys.stdout`: handed on line by line, so that it goes
+    the way of all texts. Wait for it beside the workers, and then `drain` it."""
+
+    def __init__(self, reader: int, emit: Emit) -> None:
+        self._reader = reader
+        self._lines = _Lines(lambda line: emit(Printed("", line)))
+        self.ended = False
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def drain(self) -> None:
+        """Hands on what is there, and waits for nothing that is not."""
+        data = os.read(self._reader, 65536)
+        self.ended = not data
+        self._lines.write(data.decode("utf-8", "replace"))
+
+    def close(self) -> None:
+        while not self.ended and wait([self.fileno()], 0):
+            self.drain()
+        self._lines.flush()
+        os.close(self._reader)
+
+
 @dataclass
 class Template:
     """The loaded process that workers are forked from. Use as a context manager."""
@@ -76,22 +101,27 @@ class Template:
     settings: Settings
     chain: Chain
     url: Url  # of a tenant, for env.py's rehearsal
+    emit: Emit
     process: subprocess.Popen[bytes] = field(init=False)
     control: Connection = field(init=False)
+    output: Output = field(init=False)
 
     def __enter__(self) -> Template:
         ours, theirs = socket.socketpair()
+        reader, writer = os.pipe()
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=2,  # our own stdout is for the report alone
+                stdout=writer,  # ours is for the report alone
+                stderr=writer,
             )
-        self.control = Connection(ours.detach())
+        os.close(writer)
+        self.control, self.output = Connection(ours.detach()), Output(reader, self.emit)
         try:
             self.control.send((self.settings, self.chain, self.url))
-            problem = self.control.recv()
+            problem = self._answer()
         except (EOFError, OSError):
             problem = StateUnknown(
                 "The process that loads the migrations died.",
@@ -102,6 +132,18 @@ class Template:
             self.__exit__()
             raise problem
         return self
+
+    def _answer(self) -> EbhookError | None:
+        """How the loading went; passes on what is said meanwhile."""
+        while True:
+            output = [] if self.output.ended else [self.output.fileno()]
+            if self.control in wait([self.control, *output]):
+                message: EbhookError | PasswordRead | None = self.control.recv()
+                if not isinstance(message, PasswordRead):
+                    return message
+                self.emit(message)
+            else:
+                self.output.drain()
 
     def start(self, order: Order) -> Worker:
         """Forks a worker for one tenant."""
@@ -115,7 +157,12 @@ class Template:
 
     def __exit__(self, *_: object) -> None:
         self.control.close()
-        self.process.wait()
+        while self.process.poll() is None:  # it may still have something to say
+            if not self.output.ended and wait([self.output.fileno()], 0.01):
+                self.output.drain()
+            elif self.output.ended:
+                self.process.wait()
+        self.output.close()
 
 
 def main() -> None:
@@ -132,6 +179,8 @@ def main() -> None:
             from ebhook.aws import renewed
 
             url = renewed(url)
+            if url.password is not None:
+                control.send(PasswordRead(url.password))
         _rehearse(project, url)
     except EbhookError as error:
         control.send(error)

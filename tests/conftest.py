@@ -36,6 +36,10 @@ IN_CI = os.environ.get("CI") == "true"
 FOREIGN_VARIABLES = ("EBHOOK_", "RDS_", "AWS_", "FLASK_")
 
 
+# The beginning of every password that tests give away; no output of a program may have it.
+PLANTED = "hunter2"
+
+
 # --- the run -------------------------------------------------------------------------------------
 
 
@@ -212,6 +216,10 @@ class Ran:
     stderr: str
     seconds: float
 
+    def __post_init__(self) -> None:
+        for name, text in (("stdout", self.stdout), ("stderr", self.stderr)):
+            assert PLANTED not in text, f"{name} has a password: {text}"
+
     def json(self) -> Any:
         return json.loads(self.stdout)
 
@@ -264,6 +272,19 @@ def clean_environment() -> dict[str, str]:
     return {
         key: value for key, value in os.environ.items() if not key.startswith(FOREIGN_VARIABLES)
     }
+
+
+@pytest.fixture(autouse=True)
+def no_password_in_any_log(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test is about: the logs that its programs wrote have no password."""
+    wanted = "tmp_path" in request.fixturenames
+    folder: Path | None = request.getfixturevalue("tmp_path") if wanted else None
+    yield
+    if folder is not None:
+        for path in (*folder.rglob("*.log"), *folder.rglob("*.jsonl")):
+            if path.is_file():
+                text = path.read_text("utf-8", "replace")
+                assert PLANTED not in text, f"{path} has a password"
 
 
 @pytest.fixture

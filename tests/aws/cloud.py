@@ -42,6 +42,7 @@ class Cloud:
     front: str = ""
     calls: list[str] = field(default_factory=list)
     faults: list[Callable[[], Answer]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)  # of the same
     after: Callable[[str], None] | None = None  # told of each action before its answer arrives
 
     def client(self, service: str) -> Any:
@@ -85,6 +86,7 @@ class Cloud:
     def reset(self) -> None:
         self._moto_api("reset", b"")
         self.calls.clear()
+        self.bodies.clear()
         self.faults.clear()
         self.after = None
 
@@ -142,6 +144,7 @@ def _handler(here: Cloud) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             here.calls.append(_action(self.headers, body))
+            here.bodies.append(body)
             fault = here.faults.pop(0) if here.faults else None
             status, answer, kind = self._forward(body) if fault is None else (*_told(fault()),)
             if not status:

@@ -32,6 +32,7 @@ from ebhook.events import (
     LockTakenOver,
     LockWaiting,
     Outcome,
+    PasswordRead,
     Printed,
     PutBack,
     RevisionDone,
@@ -58,6 +59,7 @@ from ebhook.report import (
     table,
 )
 from ebhook.rollout import Result
+from ebhook.secret import Secret
 from ebhook.survey import Standing, State
 from ebhook.url import parse_url
 
@@ -104,6 +106,8 @@ EVENTS: list[tuple[Event, str | None]] = [
         f"acme: not possible instant (not supported (1845)): {SQL}",
     ),
     (Printed("acme", "  hello"), "acme |   hello"),
+    (Printed("", "hello"), "| hello"),
+    (PasswordRead(Secret("hunter2secret")), None),
     (PutBack("acme", "acme: lock held by i-0abc."), "acme: lock held by i-0abc. Put back."),
     (PutBack("acme", "The connection was lost."), "acme: The connection was lost. Put back."),
     (TenantDone("acme", Outcome.AT_HEAD, "a5", "a5", 0.0, None), None),
