@@ -167,7 +167,11 @@ def test_every_event_has_its_line(event: Event, line: str | None) -> None:
     assert "\n" not in (line or "")
 
 
-@pytest.mark.parametrize("event", [event for event, _ in EVENTS], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize(
+    "event",
+    [event for event, _ in EVENTS if not isinstance(event, PasswordRead)],
+    ids=lambda x: type(x).__name__,
+)
 def test_every_event_is_logged(tmp_path: Path, event: Event) -> None:
     """The log has all of them, one JSON document a line, with every field under its own name."""
     log = tmp_path / "log"
@@ -181,6 +185,19 @@ def test_every_event_is_logged(tmp_path: Path, event: Event) -> None:
     assert document == {"event": type(event).__name__, **msgspec.to_builtins(event)} or isinstance(
         event, WaveStarted
     )
+
+
+def test_a_password_is_not_logged_but_learned(tmp_path: Path) -> None:
+    """One that was read again, or made, while the run was under way is hidden from then on."""
+    stream, log = io.StringIO(), tmp_path / "log"
+
+    with Reporter(stream, live=False, log_file=log) as report:
+        report.emit(PasswordRead(Secret("brand-new")))
+        report.emit(Printed("acme", "it is brand-new"))
+
+    assert stream.getvalue() == "acme | it is ***\n"
+    assert "brand-new" not in log.read_text("utf-8")
+    assert len(log.read_text("utf-8").splitlines()) == 1
 
 
 @pytest.mark.parametrize("outcome", Outcome)
