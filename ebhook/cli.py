@@ -369,9 +369,7 @@ def lint(
 
     if list_them:
         return list_rules()
-    return lint(
-        _options(**common), revisions=revision, since=since, format=format, applied=applied
-    )
+    return lint(_options(**common), revisions=revision, since=since, format=format, applied=applied)
 
 
 @cli.command()
@@ -425,6 +423,8 @@ def config(**common: Any) -> Exit:
     from ebhook.commands.config import config
 
     return config(_options(**common))
+
+
 @cli.command()
 @click.argument("tenant", nargs=-1)
 @click.option("--send", "sends", is_flag=True, help="Also send a notice and metrics, for trial.")
@@ -443,8 +443,6 @@ def doctor(tenant: tuple[str, ...], sends: bool, **common: Any) -> Exit:
     from ebhook.commands.doctor import doctor
 
     return doctor(_options(**common), names=tenant, sends=sends)
-
-
 
 
 @cli.command()
