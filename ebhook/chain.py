@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import cleandoc
 from pathlib import Path
 
 from ebhook import chain_sum
@@ -196,9 +197,10 @@ def _as_listed(folder: Path, listed: Iterable[chain_sum.Line]) -> dict[str, Revi
 
 def _listed_file(path: Path, line: chain_sum.Line | None) -> Revision:
     content = _content(path)
-    if line is None or line.checksum != _checksum(content):
+    told = _told(content)
+    if line is None or told is None or line.checksum != _checksum(content):
         return _parse(path, content)
-    message, date = _told(content)
+    message, date = told
     return Revision(line.id, line.parents, message or path.stem, date, path, line.checksum)
 
 
@@ -278,12 +280,26 @@ def _checksum(content: bytes) -> str:
     return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
 
-def _told(content: bytes) -> tuple[str, str | None]:
-    """The message and the date at the top of a version file, without parsing it."""
-    doc = re.match(rb"\s*(?:\"\"\"|''')\s*(.*?)\s*(?:\"\"\"|'''|[\r\n])", content, re.S)
-    date = re.search(rb"^Create Date: ([^\r\n]+)", content, re.M)
-    message, when = (found[1].decode("utf-8", "replace") if found else "" for found in (doc, date))
-    return message, when.strip() or None
+def _told(content: bytes) -> tuple[str, str | None] | None:
+    """The message and the date in a version file's docstring, without parsing the rest of it; None
+    where that is not plain to see."""
+    found = re.match(rb"\s*(\"\"\"|''')(.*?)\1", content, re.S)
+    if found is None or b"\\" in found[2]:
+        return None
+    try:
+        doc = cleandoc(found[2].decode().replace("\r\n", "\n"))
+    except UnicodeDecodeError:
+        return None
+    return _message(doc), _date(doc)
+
+
+def _message(doc: str) -> str:
+    return doc.partition("\n")[0].strip()
+
+
+def _date(doc: str) -> str | None:
+    found = re.search(r"^Create Date: (.+)$", doc, re.M)
+    return found[1].strip() if found else None
 
 
 def _unreadable(path: Path, error: Exception) -> ChainBroken:
@@ -310,12 +326,11 @@ def _parse(path: Path, content: bytes) -> Revision:
             "Is it a version file? Mend it or move it out of the folder, then: ebhook history",
         )
     doc = ast.get_docstring(module) or ""
-    date = re.search(r"^Create Date: (.+)$", doc, re.M)
     return Revision(
         id=id,
         parents=_as_ids(values.get("down_revision")),
-        message=doc.partition("\n")[0].strip() or path.stem,
-        date=date[1].strip() if date else None,
+        message=_message(doc) or path.stem,
+        date=_date(doc),
         path=path,
         checksum=_checksum(content),
     )

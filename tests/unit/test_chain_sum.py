@@ -104,6 +104,31 @@ def test_reading_by_it_gives_what_parsing_gives(folder: Path) -> None:
     assert list(quick.revisions) == list(parsed.revisions)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'"""JMS-1 x\r\n\r\n   Create Date: 2026-01-01\r\n"""\r\n',
+        b'"""\n\n  JMS-1 x\n  Create Date: 2026-01-01 \n"""\n',
+        b"'''JMS-1 \"x\"'''\n",
+        b"'JMS-1 x'\n",
+        b'r"""JMS-1 \\x"""\n',
+        b'"""JMS-1 \\"x\\" \\u00e9"""\n',
+        b'\xef\xbb\xbf"""JMS-1 \xc3\xa9"""\n',
+        b'# -*- coding: latin-1 -*-\n"""JMS-1 \xe9"""\n',
+        b'# a comment\n"""JMS-1 x"""\n',
+        b'""""""\n',
+        b"",
+        b'x = 1\n"""JMS-1 x\nCreate Date: 2026-01-01\n"""\n',
+    ],
+)
+def test_messages_and_dates_are_those_that_parsing_gives(folder: Path, content: bytes) -> None:
+    """However the docstring is written, in whichever encoding."""
+    (folder / "versions/d.py").write_bytes(content + b"revision = 'd'\ndown_revision = 'c'\n")
+    parsed = sum_up(folder)
+
+    assert read_chain(folder) == parsed
+
+
 def test_an_unchanged_file_is_not_parsed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """That is what makes a boot with 500 revisions fast."""
     monkeypatch.setattr("ebhook.chain.ast.parse", lambda *_: pytest.fail("parsed"))
