@@ -297,6 +297,18 @@ def with_implied_indexes(table: Table) -> Table:
     return replace(table, indexes=tuple(indexes))
 
 
+def _add_foreign_key(change: AddForeignKey, table: Table) -> Table:
+    # The index that a foreign key, gone since, had been given on these columns goes with the new.
+    used = [key.name for key in table.foreign_keys]
+    kept = tuple(
+        one
+        for one in table.indexes
+        if not (one.implied and one.serves(change.key.columns) and one.name not in used)
+    )
+    keys = (*table.foreign_keys, change.key)
+    return with_implied_indexes(replace(table, indexes=kept, foreign_keys=keys))
+
+
 def _drop_column(change: DropColumn, table: Table) -> Table:
     name = change.name.lower()
     # A dropped column leaves the keys that it is in, and a key of no column goes.
@@ -422,9 +434,7 @@ _TABLE: dict[type[Change], Callable[[Any, Table], Table]] = {
     RenameIndex: _rename_index,
     AddPrimary: lambda change, table: replace(table, primary=change.columns),
     DropPrimary: lambda change, table: replace(table, primary=()),
-    AddForeignKey: lambda change, table: with_implied_indexes(
-        replace(table, foreign_keys=(*table.foreign_keys, change.key))
-    ),
+    AddForeignKey: _add_foreign_key,
     DropForeignKey: lambda change, table: replace(
         table, foreign_keys=_less(table.foreign_keys, change.name)
     ),

@@ -41,24 +41,32 @@ from ebhook.lint.changes import (
     Toggle,
     Truncate,
 )
-from ebhook.lint.code import undo_code
-from ebhook.lint.rewrite import statement_at
+from ebhook.lint.code import add_column_code, column_code, undo_code
+from ebhook.lint.rewrite import quoted, statement_at
 from ebhook.lint.schema import Column, Schema
 from ebhook.lint.source import Edit, Span
 from ebhook.lint.subject import Done, Subject
 
 
 @dataclass(frozen=True)
+class Difference:
+    """Something that is otherwise after downgrade(): in words, and what would put it right."""
+
+    words: str
+    code: str
+
+
+@dataclass(frozen=True)
 class Reversal:
     """What there is to say of a downgrade. `left`: what upgrade() did and nothing takes back.
-    `changed`: what is otherwise than before, in words, although it was taken back.
+    `changed`: what is otherwise than before, although it was taken back.
 
     `disorder`: pairs of undoing changes that stand in the wrong order. `more`: what downgrade()
     does to things that upgrade() did not make.
     """
 
     left: tuple[Done, ...]
-    changed: tuple[str, ...]
+    changed: tuple[Difference, ...]
     disorder: tuple[tuple[Done, Done], ...]
     more: tuple[Done, ...]
 
@@ -94,29 +102,30 @@ def reversal(subject: Subject) -> Reversal:
     return Reversal(tuple(left), changed, tuple(_disorder(subject, matched)), tuple(more))
 
 
-def _differences(subject: Subject) -> Iterator[str]:
-    """What is otherwise than before, in words. Where columns stand does not count, nor what was
-    dropped and made anew: other rules have said what there is to say of that."""
-    dropped = {
-        (one.change.table, getattr(one.change, "name", "").lower())
-        for one in subject.done
-        if isinstance(one.change, (DropTable, DropColumn))
-    }
+def _differences(subject: Subject) -> Iterator[Difference]:
+    """What is otherwise than before. Where columns stand does not count."""
     for name, old in subject.before.tables.items():
         new = subject.downgrade.after.tables.get(name)
-        if new is None or not (old.whole and new.whole) or (name, "") in dropped:
+        if new is None or new is old or not (old.whole and new.whole):
             continue
         for column in old.columns:
             now = new.column(column.name)
-            if (name, column.name.lower()) in dropped or now is None:
-                continue
-            if _plain(now) != _plain(column):
-                yield f"column {name}.{column.name} ({now.text}; it was {column.text})"
+            if now is None or _plain(now) != _plain(column):
+                words = (
+                    f"{now.text}; it was {column.text}" if now else f"gone; it was {column.text}"
+                )
+                yield Difference(
+                    f"column {name}.{column.name} ({words})",
+                    add_column_code(name, column_code(column)),
+                )
         known = {index.name.lower() for index in old.indexes}
         for index in new.indexes:
             if index.name.lower() not in known:
-                made = " that the server made for a foreign key" if index.implied else ""
-                yield f"index {index.name} of {name}{made}"
+                made = ", which the server made for a foreign key" * index.implied
+                yield Difference(
+                    f"index {index.name} of {name}{made}",
+                    f"op.drop_index({quoted(index.name)}, table_name={quoted(name)})",
+                )
 
 
 def _plain(column: Column) -> Column:

@@ -43,8 +43,9 @@ def _refuses(subject: Subject) -> bool:
 
 def _finding(subject: Subject, what: str) -> Finding:
     left = list(dict.fromkeys(described(one) for one in reversal(subject).left))
-    left.extend(reversal(subject).changed)
-    edits, example = corrected(subject)
+    changed = reversal(subject).changed
+    left.extend(one.words for one in changed)
+    edits, example = ([], "\n".join(one.code for one in changed)) if changed else corrected(subject)
     return subject.finding(
         RULE,
         subject.function_span("downgrade"),

@@ -33,6 +33,7 @@ def upgrade():
         sa.Column("status", sa.Enum("open", "closed"), server_default="open", nullable=False),
         sa.Column("owner_id", sa.Integer(), nullable=True),
         sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("score", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name="fk_cases_owner_id"),
         sa.Index("ix_cases_status", "status"),
         **UTF8,
@@ -50,11 +51,15 @@ def upgrade():
         mysql_row_format="COMPRESSED",
         **UTF8,
     )
+    for name in ("old_marks", "old_notes"):
+        op.create_table(name, sa.Column("id", sa.Integer(), primary_key=True))
     op.execute("CREATE VIEW open_cases AS SELECT * FROM cases WHERE status = 'open'")
 
 
 def downgrade():
     op.execute("DROP VIEW open_cases")
+    for name in ("old_notes", "old_marks"):
+        op.drop_table(name)
     op.drop_table("archive")
     op.drop_table("documents")
     op.drop_table("cases")
