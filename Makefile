@@ -16,7 +16,7 @@ static: .venv/ready-dev  ## format, lint, types, floors: seconds
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/shellcheck .ci/run .ci/setup $(wildcard .platform/hooks/*/*)
+	$(BIN)/shellcheck .ci/run .ci/setup $(wildcard .platform/*/*/*) ebhook/templates/hook.sh
 
 faults: .venv/ready-dev  ## kills, cuts and races only
 	$(PYTEST) tests/faults

@@ -32,9 +32,10 @@ MACHINE = (
 )
 LOG = Path("/var/log/ebhook.log")  # where the hook has ebhook write its own
 
-PATIENCE = 10.0  # seconds for one answer of get-config
+PATIENCE = 5.0  # seconds for an answer of get-config; after one that never came, none is waited for
 METADATA_PATIENCE = 1.0  # seconds for all that is asked of the metadata service
 
+_hanging: list[tuple[str, ...]] = []  # what get-config was asked and never answered
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
@@ -272,6 +273,8 @@ def _get_config(*arguments: str) -> str:
     said = f"{GET_CONFIG} {arguments[0]}"
     if not is_here():
         raise PlatformSilent(f"{said}: is not there.")
+    if _hanging:
+        raise PlatformSilent(f"{said} was not asked: it gave no answer before.")
     try:
         done = subprocess.run(
             [GET_CONFIG, *arguments],
@@ -284,6 +287,7 @@ def _get_config(*arguments: str) -> str:
     except subprocess.CalledProcessError as error:
         raise PlatformSilent(f"{said} failed (exit {error.returncode}).") from None
     except subprocess.TimeoutExpired:
+        _hanging.append(arguments)
         raise PlatformSilent(f"{said} gave no answer in {PATIENCE:g} s.") from None
     except OSError as error:
         raise PlatformSilent(f"{said}: {error.strerror}.") from None

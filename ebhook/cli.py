@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 import click
 
@@ -35,6 +36,7 @@ def main() -> None:
         code = _report(
             Stopped("Interrupted.", "No upgrade was under way.", "See: ebhook status"), wants_json
         )
+        _leave(code)
     except EbhookError as error:
         code = _report(error, wants_json)
     except BrokenPipeError:
@@ -45,6 +47,13 @@ def main() -> None:
         what = f"ebhook itself failed: {type(error).__name__}."
         code = _report(StateUnknown(what, "See above.", "See: ebhook status"), wants_json)
     sys.exit(int(code or 0))
+
+
+def _leave(code: Exit) -> NoReturn:
+    """Ends without waiting for threads that wait for a server."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(code))
 
 
 def _report(error: EbhookError, wants_json: bool) -> Exit:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -30,6 +29,7 @@ from ebhook.database import (
 from ebhook.errors import EbhookError, RevisionUnknown
 from ebhook.lock import LockRow, lock_name, row_from, select_row
 from ebhook.settings import Settings
+from ebhook.threads import in_threads
 
 BATCH = 200
 THREADS = 16
@@ -116,11 +116,12 @@ def survey(
     if len(groups) == 1:
         read.update(_read_server(list(tenants), chain, settings, deep))
     elif groups:
-        with ThreadPoolExecutor(max_workers=min(THREADS, len(groups))) as pool:
-            for part in pool.map(
-                lambda group: dict(_read_server(group, chain, settings, deep)), groups.values()
-            ):
-                read.update(part)
+        for part in in_threads(
+            lambda group: dict(_read_server(group, chain, settings, deep)),
+            list(groups.values()),
+            THREADS,
+        ):
+            read.update(part)
     return [_judge(tenant, read[tenant.name], chain) for tenant in tenants]
 
 

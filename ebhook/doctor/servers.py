@@ -7,7 +7,6 @@ import secrets
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,6 +20,7 @@ from ebhook.doctor.privileges import NEEDED, OFTEN, granted, lacking, tried
 from ebhook.errors import EbhookError
 from ebhook.settings import Settings
 from ebhook.survey import Standing, State, survey
+from ebhook.threads import in_threads
 from ebhook.url import Url
 
 THREADS = 8
@@ -42,9 +42,8 @@ def examine_servers(
         key = (url.host, url.port, url.user, url.password, options)
         logins.setdefault(key, []).append(tenant)
     examined = [_Login(group, settings, chosen) for group in logins.values()]
-    with ThreadPoolExecutor(max_workers=min(THREADS, max(1, len(examined)))) as pool:
-        for findings in pool.map(lambda login: list(login.examine()), examined):
-            yield from findings
+    for findings in in_threads(lambda login: list(login.examine()), examined, THREADS):
+        yield from findings
     reached = {tenant.name for login in examined if login.reached for tenant in login.tenants}
     if chain is not None and reached:
         there = [tenant for tenant in tenants if tenant.name in reached]
