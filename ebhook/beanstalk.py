@@ -83,9 +83,10 @@ def instance_id(metadata: str) -> str | None:
 def environment_name() -> str | None:
     """The name of the environment that this instance is in."""
     try:
-        return _get_config("container", "-k", "environment_name")[:190] or None
+        said = _get_config("container", "-k", "environment_name")
     except PlatformSilent:
         return None
+    return said if re.fullmatch(r"[A-Za-z0-9-]{1,64}", said) else None  # no message of its own
 
 
 def version_label(manifest: str) -> str | None:
