@@ -60,10 +60,10 @@ class Event:
     """Something else that a migration did, at `spans`.
 
     read: it asked for rows. asked: it asked about the table `text`, which the chain has not made.
-    commit: it committed. outside: it reached out. absent: it called `text`, which is not installed.
+    looked: it asked about the schema, and the chain knows. commit: it committed. outside: it reached out. absent: it called `text`, which is not installed.
     """
 
-    kind: Literal["read", "asked", "commit", "outside", "absent"]
+    kind: Literal["read", "asked", "looked", "commit", "outside", "absent"]
     text: str
     spans: tuple[Span, ...]
 
@@ -356,6 +356,7 @@ class _Tape:
 
     def _table(self, match: re.Match[str], place: tuple[Span, ...]) -> Any:
         name = match["table"].rpartition(".")[2].strip("`")
+        self._looked(place)
         table = self.schema.table(name)
         if table is None or not table.whole:
             if place:
@@ -381,7 +382,12 @@ class _Tape:
         )  # fmt: skip
         return Answer(heading, tuple(show.show_index(self._table(match, place))))
 
-    def _tables(self, match: re.Match[str], _: object) -> Answer:
+    def _looked(self, place: tuple[Span, ...]) -> None:
+        if place:
+            self.events.append(Event("looked", "", place))
+
+    def _tables(self, match: re.Match[str], place: tuple[Span, ...]) -> Answer:
+        self._looked(place)
         names = sorted(self.schema.tables)
         views = sorted(name for kind, name in self.schema.things if kind == "VIEW")
         if match["full"]:

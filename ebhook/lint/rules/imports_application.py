@@ -23,12 +23,12 @@ def check(subject: Subject) -> Iterator[Finding]:
         for module in modules:
             if not _is_own(subject, module):
                 continue
-            what = "models" if "model" in subject.source.code(node) else "code"
+            models = "model" in subject.source.code(node)
+            what = "models of today are not those" if models else "code of today is not that"
             yield subject.finding(
                 RULE,
                 subject.source.span(node),
-                f"{module} is the application's own, and its {what} of today are not those of a year "
-                "from now: a column that is added to a model later is in this revision's SELECTs and "
+                f"{module} is the application's own, and its {what} of a year from now: a column that is added to a model later is in this revision's SELECTs and "
                 "INSERTs at once, and a new agency, which runs the whole chain, fails here. A "
                 "renamed module breaks every boot. Say here what this revision needs.",
                 example=_example(node),

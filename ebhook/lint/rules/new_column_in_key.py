@@ -32,7 +32,7 @@ def check(subject: Subject) -> Iterator[Finding]:
             added[change.table, change.column.name.lower()] = change.column
             if change.column.key is not None:
                 yield _finding(
-                    subject, done, change.column.key, [change.column], change.column.name
+                    subject, done, change.column.key, [change.column], change.column.name, 1
                 )
             continue
         columns = change.index.columns if isinstance(change, AddIndex) else change.columns
@@ -42,12 +42,14 @@ def check(subject: Subject) -> Iterator[Finding]:
             if (column := added.get((change.table, name.lower()))) is not None
         ]
         if new and isinstance(change, AddPrimary):
-            yield _finding(subject, done, "primary", new, "PRIMARY")
+            yield _finding(subject, done, "primary", new, "PRIMARY", len(columns))
         elif new and change.index.unique:
-            yield _finding(subject, done, "unique", new, change.index.name)
+            yield _finding(subject, done, "unique", new, change.index.name, len(columns))
 
 
-def _finding(subject: Subject, done: Done, kind: str, new: list[Column], name: str) -> Finding:
+def _finding(
+    subject: Subject, done: Done, kind: str, new: list[Column], name: str, count: int
+) -> Finding:
     table = done.change.table
     names = listed([one.name for one in new])
     if kind == "unique" and all(one.nullable and one.default is None for one in new):
@@ -55,6 +57,13 @@ def _finding(subject: Subject, done: Done, kind: str, new: list[Column], name: s
             "All rows have NULL there, and NULLs do not collide, so the key can be made, by reading "
             "the whole table; but the previous release knows nothing of it, and whatever fills the "
             "column later fails at the first duplicate, in some agencies only."
+        )
+    elif len(new) < count:
+        why = (
+            "All rows, and those that the previous release adds, get the same value there: it works "
+            "only where the key's other columns do not repeat, and while that is so the new column "
+            "adds nothing; the day it does, the previous release collides (1062). The key is built "
+            "while the agency waits."
         )
     else:
         why = (
@@ -64,12 +73,17 @@ def _finding(subject: Subject, done: Done, kind: str, new: list[Column], name: s
     return subject.finding(
         RULE,
         done,
-        f"The new column {names} of {table} is in the {kind} key{'' if kind == 'primary' else f' {name}'}"
+        f"{_columns(names, new)} of {table} {'is' if len(new) == 1 else 'are'} in the {kind} key"
+        f"{'' if kind == 'primary' else f' {name}'}"
         f". {why} A plain index finds rows just as fast; a key belongs to a new table.",
         edits=_edits(subject, done, new[0]),
         example=f"op.create_index({quoted(f'ix_{table}_{new[0].name}'[:64])}, {quoted(table)}, "
         f"[{quoted(new[0].name)}])",
     )
+
+
+def _columns(names: str, new: list[Column]) -> str:
+    return f"The new column{'s' * (len(new) > 1)} {names}"
 
 
 def _edits(subject: Subject, done: Done, column: Column) -> list[Edit]:

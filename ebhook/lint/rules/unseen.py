@@ -20,6 +20,16 @@ RULE = Rule("EBH090", "what it does cannot be seen without a database")
 
 def check(subject: Subject) -> Iterator[Finding]:
     said: set[Span] = set()
+    looked = next(subject.upgrade.of("looked"), None)
+    if looked is not None and subject.upgrade.complete and not subject.upgrade.steps:
+        said.add(looked.spans[0])
+        yield subject.finding(
+            RULE,
+            looked.spans[0],
+            "This looks at the schema, and then does nothing where this chain has made it. What it "
+            "does elsewhere was not judged, and agencies may come out different.",
+            example=_EXAMPLES["asked"],
+        )
     for run in (subject.upgrade, subject.downgrade):
         for event in run.events:
             if event.kind not in ("read", "asked", "absent") or event.spans[0] in said:
