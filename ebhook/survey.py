@@ -345,40 +345,43 @@ def _schemas(connection: Connection, tenants: Iterable[Tenant]) -> Mapping[str, 
 
 
 def _tables(connection: Connection, schemas: list[str], tables: list[str]) -> set[tuple[str, str]]:
-    """The (schema, table) that exist.
-
-    One look-up per table: MariaDB opens every table of a server to answer a query that has lists.
-    """
-    one = (
+    """The (schema, table) that exist. Names alone are read from no table's definition, so lists
+    are the quickest way: 200 look-ups by UNION take MySQL most of a second."""
+    if not schemas:
+        return set()
+    marks = ", ".join(["%s"] * len(schemas)), ", ".join(["%s"] * len(tables))
+    found = rows(
+        connection,
         "SELECT table_schema, table_name FROM information_schema.tables "
-        "WHERE table_schema = %s AND table_name = %s"
+        f"WHERE table_schema IN ({marks[0]}) AND table_name IN ({marks[1]})",
+        *schemas,
+        *tables,
     )
-    return {
-        (str(schema), str(table)) for schema, table in _look_up(connection, one, schemas, tables)
-    }
+    return {(str(schema), str(table)) for schema, table in found}
 
 
-def _look_up(
-    connection: Connection, one: str, schemas: list[str], tables: list[str]
-) -> list[tuple[Any, ...]]:
-    values = [value for schema in schemas for table in tables for value in (schema, table)]
-    if not values:
-        return []
-    return rows(connection, " UNION ALL ".join([one] * (len(values) // 2)), *values)
+def _columns(connection: Connection, schemas: list[str], table: str) -> dict[str, set[str]]:
+    """Schema → the columns of its `table`, for the schemas that have one.
+
+    By one look-up each: MariaDB opens every table of a server to answer this for a list.
+    """
+    columns: dict[str, set[str]] = {}
+    having = sorted(schema for schema, _ in _tables(connection, schemas, [table]))
+    if having:
+        one = (
+            "SELECT table_schema, LOWER(column_name) FROM information_schema.columns "
+            "WHERE table_schema = %s AND table_name = %s"
+        )
+        values = [value for schema in having for value in (schema, table)]
+        for schema, column in rows(connection, " UNION ALL ".join([one] * len(having)), *values):
+            columns.setdefault(str(schema), set()).add(str(column))
+    return columns
 
 
 def _locks(connection: Connection, schemas: list[str], settings: Settings) -> dict[str, LockRow]:
     """The locks by schema: rows, and named locks whose row is gone."""
     table = settings.lock.table
-    columns: dict[str, set[str]] = {}
-    for schema, column in _look_up(
-        connection,
-        "SELECT table_schema, LOWER(column_name) FROM information_schema.columns "
-        "WHERE table_schema = %s AND table_name = %s",
-        schemas,
-        [table],
-    ):
-        columns.setdefault(str(schema), set()).add(str(column))
+    columns = _columns(connection, schemas, table)
     owners: dict[str, int] = {}
     if schemas and settings.lock.named:
         folds = bool(rows(connection, "SELECT @@lower_case_table_names")[0][0])
