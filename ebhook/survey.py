@@ -25,6 +25,7 @@ from ebhook.database import (
     quoted,
     rows,
     run,
+    scalar,
 )
 from ebhook.errors import EbhookError, RevisionUnknown
 from ebhook.lock import LockRow, lock_name, row_from, select_row
@@ -363,18 +364,22 @@ def _tables(connection: Connection, schemas: list[str], tables: list[str]) -> se
 def _columns(connection: Connection, schemas: list[str], table: str) -> dict[str, set[str]]:
     """Schema → the columns of its `table`, for the schemas that have one.
 
-    By one look-up each: MariaDB opens every table of a server to answer this for a list.
+    By one look-up each on MariaDB, which opens every table of a server to answer this for a list.
     """
     columns: dict[str, set[str]] = {}
     having = sorted(schema for schema, _ in _tables(connection, schemas, [table]))
-    if having:
-        one = (
-            "SELECT table_schema, LOWER(column_name) FROM information_schema.columns "
-            "WHERE table_schema = %s AND table_name = %s"
-        )
+    if not having:
+        return columns
+    what = "SELECT table_schema, LOWER(column_name) FROM information_schema.columns WHERE "
+    if "mariadb" in str(scalar(connection, "SELECT @@version")).lower():
+        sql = " UNION ALL ".join([f"{what}table_schema = %s AND table_name = %s"] * len(having))
         values = [value for schema in having for value in (schema, table)]
-        for schema, column in rows(connection, " UNION ALL ".join([one] * len(having)), *values):
-            columns.setdefault(str(schema), set()).add(str(column))
+    else:
+        marks = ", ".join(["%s"] * len(having))
+        sql = f"{what}table_schema IN ({marks}) AND table_name = %s"
+        values = [*having, table]
+    for schema, column in rows(connection, sql, *values):
+        columns.setdefault(str(schema), set()).add(str(column))
     return columns
 
 
