@@ -24,7 +24,7 @@ from alembic.util import CommandError
 
 from ebhook.chain import Chain, ini_file, version_folders
 from ebhook.database import errno, text_of
-from ebhook.errors import ChainBroken, EbhookError, SettingsFailed
+from ebhook.errors import ChainBroken, EbhookError, Refused, SettingsFailed
 from ebhook.settings import Settings
 from ebhook.url import Url
 
@@ -100,7 +100,15 @@ class Project:
             if not errno(error) and not isinstance(error, OSError):
                 raise self.env_failed(error) from None
 
-    def env_failed(self, error: BaseException) -> ChainBroken:
+    def env_failed(self, error: BaseException) -> EbhookError:
+        """What env.py raised, as one of ours."""
+        if isinstance(error, UnicodeEncodeError):
+            return Refused(
+                f"{self.env_py} makes a connection of its own, which cannot send this password: as "
+                "text it goes out in Latin-1.",
+                "No revision was run.",
+                "Choose a password of Latin-1 characters, or set env_py = false.",
+            )
         return ChainBroken(
             f"{self.env_py} failed: {self.where(error)}",
             "No revision was run.",
