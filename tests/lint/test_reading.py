@@ -1,0 +1,163 @@
+"""Statements read into changes: MySQL's and MariaDB's grammar, as people write it."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ebhook.lint import changes as of
+from ebhook.lint.reading import count, read
+from ebhook.lint.schema import Schema
+from ebhook.lint.tokens import Unreadable
+
+TYPES = {
+    "ALTER TABLE t ADD COLUMN c INT NOT NULL DEFAULT 0 AFTER b": [of.AddColumn],
+    "ALTER TABLE `t` ADD (a INT, b INT, KEY x (b))": [of.AddColumn, of.AddColumn, of.AddIndex],
+    "alter table t add column if not exists c int": [of.AddColumn],
+    "ALTER TABLE t ADD COLUMN c INT, ALGORITHM=INSTANT": [of.AddColumn],
+    "ALTER TABLE t DROP COLUMN a, ADD COLUMN b INT": [of.DropColumn, of.AddColumn],
+    "ALTER TABLE t DROP a": [of.DropColumn],
+    "ALTER TABLE t MODIFY c VARCHAR(20) NOT NULL": [of.ModifyColumn],
+    "ALTER TABLE t CHANGE COLUMN a b INT UNSIGNED": [of.ModifyColumn],
+    "ALTER TABLE t RENAME TO b": [of.RenameTable],
+    "ALTER TABLE t RENAME COLUMN a TO b, RENAME INDEX c TO d": [of.RenameColumn, of.RenameIndex],
+    "RENAME TABLE a TO b, c TO d": [of.RenameTable, of.RenameTable],
+    "ALTER TABLE t ALTER COLUMN c SET DEFAULT 5": [of.SetDefault],
+    "ALTER TABLE t ALTER c DROP DEFAULT": [of.SetDefault],
+    "ALTER TABLE t ALTER INDEX i INVISIBLE": [of.Toggle],
+    "ALTER TABLE t ADD UNIQUE INDEX x (a, b(10))": [of.AddIndex],
+    "ALTER TABLE t ADD FULLTEXT KEY x (a) WITH PARSER ngram": [of.AddIndex],
+    "ALTER TABLE t ADD CONSTRAINT x FOREIGN KEY (a) REFERENCES b (c) ON DELETE SET NULL": [
+        of.AddForeignKey
+    ],
+    "ALTER TABLE t ADD CHECK (a > 1), DROP CHECK b": [of.AddCheck, of.DropConstraint],
+    "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (a, b)": [of.DropPrimary, of.AddPrimary],
+    "ALTER TABLE t DROP FOREIGN KEY x": [of.DropForeignKey],
+    "ALTER TABLE t DEFAULT CHARSET utf8mb4 COLLATE = utf8mb4_bin COMMENT 'x'": [of.SetOption] * 3,
+    "ALTER TABLE t CONVERT TO CHARACTER SET latin1": [of.Convert],
+    "ALTER TABLE t PARTITION BY RANGE (a) (PARTITION p VALUES LESS THAN (5))": [of.Rebuild],
+    "ALTER TABLE t DROP PARTITION p": [of.Rebuild],
+    "ALTER TABLE t ORDER BY a, FORCE": [of.Rebuild],
+    "CREATE UNIQUE INDEX a ON t (b DESC) USING BTREE": [of.AddIndex],
+    "CREATE INDEX a ON t ((lower(b)))": [of.AddIndex],
+    "DROP INDEX a ON t": [of.DropIndex],
+    "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, KEY (id)) ENGINE=InnoDB": [of.CreateTable],
+    "CREATE TABLE IF NOT EXISTS a LIKE b": [of.CreateTable],
+    "CREATE TABLE a (PRIMARY KEY (x)) SELECT * FROM b": [of.CreateTable],
+    "CREATE TEMPORARY TABLE a (id INT)": [],
+    "DROP TABLE IF EXISTS a, b CASCADE": [of.DropTable, of.DropTable],
+    "TRUNCATE t": [of.Truncate],
+    "OPTIMIZE TABLE a, b": [of.Rebuild, of.Rebuild],
+    "CREATE DEFINER=`a`@`%` SQL SECURITY INVOKER VIEW v AS SELECT 1": [of.CreateThing],
+    "CREATE OR REPLACE PROCEDURE p() BEGIN DELETE FROM a; DELETE FROM b; END": [of.CreateThing],
+    "DROP TRIGGER IF EXISTS t": [of.DropThing],
+    "ALTER DATABASE x CHARACTER SET utf8mb4": [of.AlterThing],
+    "INSERT INTO t (a) VALUES (1) ON DUPLICATE KEY UPDATE a = 2": [of.Data],
+    "REPLACE INTO t VALUES (1)": [of.Data],
+    "UPDATE a JOIN b ON a.x = b.x SET a.y = b.y WHERE b.z": [of.Data],
+    "WITH c AS (SELECT 1 AS x) DELETE FROM t WHERE x IN (SELECT x FROM c)": [of.Data],
+    "LOAD DATA LOCAL INFILE 'x' INTO TABLE t": [of.Data],
+    "(SELECT 1) UNION (SELECT 2)": [of.Read],
+    "SHOW TABLES": [of.Read],
+    "SET @a = 1": [of.Session],
+    "CALL p()": [of.Opaque],
+    "/*!40101 ALTER TABLE t DROP a */": [of.DropColumn],
+    "-- why\nALTER TABLE t /* here */ DROP a # now": [of.DropColumn],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", TYPES)
+def test_what_a_statement_does(sql: str) -> None:
+    """Each clause is one change, in order."""
+    assert [type(one) for one in read(sql, Schema())] == TYPES[sql]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER TABLE t ADDD x INT",
+        "ALTER TABLE t ADD COLUMN x",
+        "CREATE TABLE a (x INT",
+        "CREATE TABLE a (x INT,, y INT)",
+        "CREATE UNIQUE TABLE a (x INT)",
+        "DROP TABLE",
+        "UPDATE t SET",
+        "INSERT t",
+        "please",
+        "🙂",
+    ],
+)
+def test_what_is_no_sql_is_said_to_be_unreadable(sql: str) -> None:
+    """Never a crash, never a guess."""
+    with pytest.raises(Unreadable):
+        read(sql, Schema())
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            "ALTER TABLE t ADD COLUMN DROP ( ) , ; INT NOT NULL DEFAULT 'x' `y` KEY CREATE UNIQUE "
+            "REFERENCES CHECK INDEX ON UPDATE SET WHERE = 1 CONSTRAINT PRIMARY MODIFY RENAME TO "
+            "ENGINE COMMENT AFTER PARTITION BY AS SELECT FROM".split()
+        )
+        | st.text(string.printable, max_size=4),
+        max_size=14,
+    )
+)
+def test_any_text_is_read_or_unreadable(words: list[str]) -> None:
+    """Whatever a migration executes: no other exception, no endless loop."""
+    try:
+        read(" ".join(words), Schema())
+    except Unreadable:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("sql", "bounded"),
+    [
+        ("UPDATE t SET a = 1", False),
+        ("UPDATE t SET a = 1 WHERE 1", False),
+        ("UPDATE t SET a = 1 WHERE (1 = 1)", False),
+        ("UPDATE t SET a = 1 WHERE TRUE", False),
+        ("DELETE FROM t", False),
+        ("DELETE a FROM a JOIN b ON a.x = b.x", False),
+        ("UPDATE t SET a = 1 WHERE id = 1", True),
+        ("UPDATE t SET a = 1 LIMIT 100", True),
+        ("DELETE FROM t WHERE a IS NULL", True),
+        ("DELETE FROM t WHERE 0", True),
+        ("INSERT INTO t SELECT * FROM s", True),
+    ],
+)
+def test_whether_all_rows_are_meant(sql: str, bounded: bool) -> None:
+    """A condition that is always true is none."""
+    (change,) = read(sql, Schema())
+
+    assert isinstance(change, of.Data)
+    assert change.bounded is bounded
+
+
+def test_statements_are_counted_as_the_server_would_see_them() -> None:
+    """Semicolons in texts, comments and bodies do not count; one at the end does not either."""
+    assert count("UPDATE a SET b = ';' /* ; */ -- ;\n WHERE c = 1;") == 1
+    assert count("CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW BEGIN SET @x = 1; END") == 1
+    assert count("UPDATE a SET b = 1 WHERE c; DELETE FROM d WHERE e") == 2
+
+
+def test_a_column_is_read_in_full() -> None:
+    """Type, character set, default, comment and place."""
+    (change,) = read(
+        "ALTER TABLE t ADD COLUMN `e` ENUM('a', 'it''s') CHARACTER SET latin1 COLLATE latin1_bin "
+        "DEFAULT 'a' NOT NULL COMMENT 'it\\'s' AFTER d",
+        Schema(),
+    )
+
+    assert isinstance(change, of.AddColumn)
+    column = change.column
+    assert (column.name, column.nullable, column.comment, column.place) == ("e", False, "it's", "d")
+    assert column.type.arguments == ("'a'", "'it''s'")
+    assert (column.type.charset, column.type.collation) == ("latin1", "latin1_bin")
+    assert column.default is not None
+    assert column.default.text == "'a'"
