@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from ebhook.aws import _refusal
 from ebhook.database import Tenant
-from ebhook.errors import EbhookError, Refused, SettingsFailed, Unreachable
+from ebhook.errors import Refused, SettingsFailed, Unreachable
 from ebhook.secret import Secret
 from ebhook.settings import Settings
 from ebhook.tenants import discover
@@ -233,33 +234,32 @@ def test_passing_failures_are_tried_again(
     assert len(aws.calls) == 3
 
 
-@pytest.mark.parametrize(
-    ("fault", "error", "word"),
-    [
-        (throttled, Unreachable, "ThrottlingException"),
-        (skewed, Refused, "chronyc"),
-        (
-            lambda: (400, json.dumps({"__type": "AccessDeniedException", "message": "no"})),
-            Refused,
-            "docs/iam.md",
-        ),
-    ],
-)
+def refused() -> Answer:
+    """What AWS says to somebody who may not."""
+    return 400, json.dumps({"__type": "AccessDeniedException", "message": "no"})
+
+
+@pytest.mark.parametrize(("fault", "word"), [(skewed, "chronyc"), (refused, "docs/iam.md")])
 def test_lasting_failures_are_told(
-    aws: Cloud,
-    settings: Make,
-    fault: Callable[[], Answer],
-    error: type[EbhookError],
-    word: str,
+    aws: Cloud, settings: Make, fault: Callable[[], Answer], word: str
 ) -> None:
-    """With what was asked, and what to do."""
+    """At once, with what was asked, and what to do."""
     aws.faults = [fault] * 5
 
-    with pytest.raises(error) as failure:
+    with pytest.raises(Refused) as failure:
         discover(settings(TENANTS_SSM_PATH="/agencies"))
 
+    assert len(aws.calls) == 1
     assert "ssm:GetParametersByPath /agencies/" in failure.value.what
     assert word in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "code", ["ThrottlingException", "TooManyRequestsException", "InternalServiceError"]
+)
+def test_what_may_pass_is_told_as_such(code: str) -> None:
+    """When it did not, after all tries of botocore's."""
+    assert isinstance(_refusal("ssm:GetParameter x", code, "Rate exceeded"), Unreachable)
 
 
 def test_nobody_at_the_other_end(
