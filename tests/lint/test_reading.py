@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -85,7 +86,7 @@ def test_what_a_statement_does(sql: str) -> None:
         "CREATE UNIQUE TABLE a (x INT)",
         "DROP TABLE",
         "UPDATE t SET",
-        "INSERT t",
+        "INSERT INTO t VALUES (1",
         "please",
         "🙂",
     ],
@@ -96,23 +97,24 @@ def test_what_is_no_sql_is_said_to_be_unreadable(sql: str) -> None:
         read(sql, Schema())
 
 
+WORDS = [
+    "ALTER", "TABLE", "t", "ADD", "COLUMN", "DROP", "(", ")", ",", ";", "INT", "NOT", "NULL", "'x'",
+    "DEFAULT", "`y`", "KEY", "CREATE", "UNIQUE", "REFERENCES", "CHECK", "INDEX", "ON", "UPDATE", "SET",
+    "WHERE", "=", "1", "CONSTRAINT", "PRIMARY", "MODIFY", "RENAME", "TO", "ENGINE", "COMMENT", "AFTER",
+    "PARTITION", "BY", "AS", "SELECT", "FROM",
+]  # fmt: skip
+
+
 @given(
     st.lists(
-        st.sampled_from(
-            "ALTER TABLE t ADD COLUMN DROP ( ) , ; INT NOT NULL DEFAULT 'x' `y` KEY CREATE UNIQUE "
-            "REFERENCES CHECK INDEX ON UPDATE SET WHERE = 1 CONSTRAINT PRIMARY MODIFY RENAME TO "
-            "ENGINE COMMENT AFTER PARTITION BY AS SELECT FROM".split()
-        )
-        | st.text(string.printable, max_size=4),
+        st.sampled_from(WORDS) | st.text(string.printable, max_size=4),
         max_size=14,
     )
 )
 def test_any_text_is_read_or_unreadable(words: list[str]) -> None:
     """Whatever a migration executes: no other exception, no endless loop."""
-    try:
+    with suppress(Unreadable):
         read(" ".join(words), Schema())
-    except Unreadable:
-        pass
 
 
 @pytest.mark.parametrize(
