@@ -205,7 +205,7 @@ class _Reader:
 
     def key(self, table: Table) -> Change | None:
         """A key or a constraint; None when a column is next."""
-        cursor, start = self.cursor, self.cursor.at
+        cursor = self.cursor
         name = ""
         if cursor.accept("CONSTRAINT"):
             named = cursor.word not in ("PRIMARY", "UNIQUE", "FOREIGN", "CHECK")
@@ -226,6 +226,7 @@ class _Reader:
                 cursor.expect("KEY")
                 return AddForeignKey(table.name, self.foreign_key(table, name))
             case "CHECK":
+                start = cursor.at - 1
                 expression(cursor)
                 if cursor.accept("NOT"):
                     cursor.expect("ENFORCED")

@@ -43,7 +43,7 @@ def read(sql: str) -> Data:
     tree = _parsed(
         re.sub(r"\bREPLACE\b", "INSERT", sql, count=1, flags=re.I) if verb == "REPLACE" else sql
     )
-    if tree is None or verb == "":
+    if tree is None or verb == "" or (verb == "UPDATE" and not tree.args.get("expressions")):
         raise Unreadable("this is no statement of SQL that sqlglot knows")
     return Data(verb, _targets(tree, verb), _bounded(tree, verb), functions, clause=sql)  # type: ignore[arg-type]
 
