@@ -70,12 +70,15 @@ class Stored:
 
 def account_of(settings: Settings) -> Account:
     """The account of the settings; without a region of boto3's, the one that this instance is in."""
-    region = settings.aws.region
-    if region is None:
-        with _asked("boto3 for its region"):
-            region = _session(settings.aws.profile).region_name
-    region = region or ask_metadata(settings.metadata, "placement/region")
-    return Account(region, settings.aws.profile)
+    profile = settings.aws.profile
+    return Account(settings.aws.region or _region(profile, settings.metadata), profile)
+
+
+@functools.cache
+def _region(profile: str | None, metadata: str) -> str | None:
+    with _asked("boto3 for its region"):
+        known = _session(profile).region_name
+    return known or ask_metadata(metadata, "placement/region")
 
 
 # Parameters and secrets

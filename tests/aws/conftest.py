@@ -33,6 +33,7 @@ def forget() -> None:
     """The sessions and clients of the code under test, which are made once in a process."""
     ebhook_aws._session.cache_clear()
     ebhook_aws._made.cache_clear()
+    ebhook_aws._region.cache_clear()
 
 
 @pytest.fixture
