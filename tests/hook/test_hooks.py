@@ -351,6 +351,13 @@ def test_over_ssh_from_any_folder(
         assert ran.stdout.count("at head") == 3
     assert not instance.ssh("which", "ebhook").stdout.startswith("/usr/local")
 
+    doctor = instance.ssh("ebhook", "doctor", "--json")
+    told = {f["check"]: (f["level"], f["text"]) for f in doctor.json()["findings"]}
+    assert doctor.code == Exit.OK, doctor.stdout
+    assert told["identity"] == ("ok", "agencies-prod, v1")
+    assert told["properties"][0] == told["log"][0] == "ok"
+    assert told["deadline"] == ("ok", "540 s, of the 600 s of a deployment")
+
 
 @ON_MARIADB
 def test_over_ssh_with_properties_that_are_secrets(
