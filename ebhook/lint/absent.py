@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 Note = Callable[[str], None]
@@ -65,11 +65,56 @@ class _Finder:
         pass
 
 
+class _Value:
+    """What is done with constants: a number where one is wanted, a text beside a text, no items."""
+
+    def __index__(self) -> int:
+        return 255  # as good a length as any
+
+    __int__ = __index__
+
+    def __float__(self) -> float:
+        return 255.0
+
+    def _beside(self, other: object) -> Any:
+        return f"{other}" if isinstance(other, str) else 255
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __mod__ = __or__ = __and__ = (
+        _beside
+    )
+    __truediv__ = __floordiv__ = _beside
+
+    def __invert__(self) -> Any:
+        return self
+
+    __neg__ = __invert__
+
+    def _less(self, _: object) -> bool:
+        return False
+
+    __lt__ = __le__ = __gt__ = __ge__ = _less
+
+    def __getitem__(self, _: object) -> Any:
+        return self
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, _: object) -> bool:
+        return False
+
+
 def _stand_in(name: str, note: Note) -> Any:
     """A class that can be a type of a column, a base class, a constant, a function, a decorator."""
     from sqlalchemy.types import UserDefinedType
 
-    class Meta(type):
+    class Meta(_Value, type):
         def __getattr__(cls, attribute: str) -> Any:
             if attribute.startswith("_"):
                 raise AttributeError(attribute)
@@ -77,35 +122,14 @@ def _stand_in(name: str, note: Note) -> Any:
 
         def __call__(cls, *arguments: Any, **named: Any) -> Any:
             note(name)
+            if len(arguments) == 1 and isinstance(arguments[0], FunctionType) and not named:
+                return arguments[0]  # a decorator
             return type.__call__(cls)
 
         def __str__(cls) -> str:
             return name.rpartition(".")[2]
 
-        def __index__(cls) -> int:
-            return 255  # as good a length as any
-
-        def __mul__(cls, _: object) -> int:
-            return 255
-
-        __rmul__ = __add__ = __radd__ = __sub__ = __mul__
-
-        def __getitem__(cls, _: object) -> Any:
-            return cls
-
-        def __iter__(cls) -> Iterator[Any]:
-            return iter(())
-
-        def __len__(cls) -> int:
-            return 0
-
-        def __bool__(cls) -> bool:
-            return True
-
-        def __contains__(cls, _: object) -> bool:
-            return False
-
-    class StandIn(UserDefinedType, metaclass=Meta):  # type: ignore[type-arg]
+    class StandIn(_Value, UserDefinedType, metaclass=Meta):  # type: ignore[type-arg]
         cache_ok = True
 
         def __init__(self) -> None:
@@ -122,15 +146,6 @@ def _stand_in(name: str, note: Note) -> Any:
         def __call__(self, *arguments: Any, **_: Any) -> Any:
             # A decorator gives back what it decorates.
             return arguments[0] if len(arguments) == 1 and callable(arguments[0]) else self
-
-        def __iter__(self) -> Iterator[Any]:
-            return iter(())
-
-        def __len__(self) -> int:
-            return 0
-
-        def __bool__(self) -> bool:
-            return True
 
         def __enter__(self) -> Any:
             return self

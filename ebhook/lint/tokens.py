@@ -52,17 +52,19 @@ def tokenize(sql: str) -> tuple[str, list[Token]]:
 
 
 def split(sql: str) -> list[str]:
-    """The statements of a text. The body of a routine is one statement."""
+    """The statements of a text. The body of a routine belongs to it, up to the end."""
     text, tokens = tokenize(sql)
-    if any(token.word == ";" for token in tokens[:-1]):
-        words = [token.word for token in tokens[:12]]
-        if words[:1] == ["CREATE"] and {"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT"} & set(words):
-            return [text]
-    statements, start = [], 0
+    statements, start, words = [], 0, list[str]()
     for token in tokens:
-        if token.word == ";":
-            statements.append(text[start : token.start])
-            start = token.end
+        if token.word != ";":
+            words.append(token.word)
+            continue
+        if words[:1] == ["CREATE"] and {"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT"} & set(
+            words[:12]
+        ):
+            break
+        statements.append(text[start : token.start])
+        start, words = token.end, []
     statements.append(text[start:])
     return [one for one in statements if tokenize(one)[1]]
 

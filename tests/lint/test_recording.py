@@ -285,3 +285,46 @@ def test_every_server_can_be_pretended(server: str, tmp_path: Path) -> None:
 
     assert run.failure is None, run.failure
     assert "RETURNING" not in run.steps[0].sql
+
+
+def test_modules_that_are_not_here_are_stood_in_for(studio: Studio) -> None:
+    """Types, constants, decorators, texts and numbers from there; a call by itself is noted."""
+    run = studio(
+        """
+        from nowhere.types import Money, SIZE
+        from nowhere import helpers, PREFIX
+        import elsewhere.deep.inside as inside
+
+        LOG = helpers.getLogger(__name__)
+
+        @helpers.decorate
+        def work():
+            op.execute("CREATE TABLE a (id INT)")
+
+        def upgrade():
+            work()
+            op.create_table(
+                "b",
+                sa.Column("cost", Money(12, scale=2)),
+                sa.Column("name", sa.String(SIZE)),
+                sa.Column("more", sa.String(SIZE * 2 + 1)),
+                sa.Column("kind", sa.String(len("x" + PREFIX) + 5)),
+            )
+            for one in helpers.everything():
+                op.drop_table(one)
+            if inside.COUNT > 5 or "x" in inside.NAMES:
+                op.drop_table("c")
+            LOG.info("done")
+            helpers.create_all_indexes(op)
+        """
+    )
+
+    assert run.failure is None, run.failure
+    assert [step.sql.split()[:3] for step in run.steps] == [
+        ["CREATE", "TABLE", "a"],
+        ["CREATE", "TABLE", "b"],
+    ]
+    assert [(event.kind, event.text) for event in run.events] == [
+        ("absent", "nowhere.helpers.create_all_indexes")
+    ]
+    assert studio.recorder.absent == {"nowhere.types", "nowhere", "elsewhere.deep.inside"}

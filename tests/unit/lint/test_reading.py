@@ -145,6 +145,7 @@ def test_statements_are_counted_as_the_server_would_see_them() -> None:
     """Semicolons in texts, comments and bodies do not count; one at the end does not either."""
     assert count("UPDATE a SET b = ';' /* ; */ -- ;\n WHERE c = 1;") == 1
     assert count("CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW BEGIN SET @x = 1; END") == 1
+    assert count("DROP FUNCTION IF EXISTS f; CREATE FUNCTION f() BEGIN SET @x = 1; END") == 2
     assert count("UPDATE a SET b = 1 WHERE c; DELETE FROM d WHERE e") == 2
 
 
