@@ -82,7 +82,7 @@ class _Value:
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __mod__ = __or__ = __and__ = (
         _beside
     )
-    __truediv__ = __floordiv__ = _beside
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __rmod__ = _beside
 
     def __invert__(self) -> Any:
         return self
