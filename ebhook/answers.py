@@ -76,12 +76,16 @@ def failed(error: MySQLError) -> Answer:
     return Answer(error=(type(error).__name__, number, str(words)))
 
 
-def given(cursor: Cursor, answer: Answer) -> None:
-    """Puts an answer into `cursor`, as if it had come from the server now. Raises its error."""
+def given(cursor: Cursor, answer: Answer, query: Callable[[str], Any]) -> None:
+    """Puts an answer into `cursor`, as if it had come from the server now. Raises its error.
+
+    Args:
+        query: runs a statement on `cursor`.
+    """
     if answer.error is not None:
         kind, number, words = answer.error
         raise getattr(pymysql.err, kind)(number, words)
-    cursor.execute(f"DO LAST_INSERT_ID({answer.lastrowid})" if answer.lastrowid else "DO 0")
+    query(f"DO LAST_INSERT_ID({answer.lastrowid})" if answer.lastrowid else "DO 0")
     cursor.rowcount, cursor.lastrowid = answer.rowcount, answer.lastrowid
     if answer.columns is not None:
         cursor.description = answer.columns
@@ -110,7 +114,7 @@ def size(answer: Answer) -> int:
 def loaded(text: str) -> dict[Place, Answer]:
     """What `dumped` wrote, in one or several parts."""
     found: dict[Place, Answer] = {}
-    for line in text.splitlines():
+    for line in filter(None, text.split("\n")):  # JSON leaves U+2028 and its like as they are
         place, number, step, fields = msgspec.json.decode(line)
         index, ordinal = place
         rowcount, lastrowid, columns, rows, error, question = fields

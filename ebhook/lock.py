@@ -101,15 +101,16 @@ class LockRow:
         return f"{name} ({self.version_label})" if self.version_label else name
 
 
-def lock_name(database: str, table: str, *, folds: bool) -> str:
+def lock_name(database: str, *, folds: bool) -> str:
     """The named lock of one tenant: readable, unique in a server, within 64 characters.
+
+    Two bundles exclude each other whatever table each keeps its row in.
 
     Args:
         folds: the server finds a database in any case (lower_case_table_names). The name must not
             differ then: MariaDB tells the names of locks apart by case.
     """
-    place = (database.lower() if folds else database) + "\0" + table.lower()
-    digest = hashlib.sha256(place.encode()).hexdigest()
+    digest = hashlib.sha256((database.lower() if folds else database).encode()).hexdigest()
     return f"ebhook:{re.sub('[^a-z0-9_-]', '_', database.lower())[:36]}:{digest[:20]}"
 
 
@@ -157,7 +158,7 @@ class TenantLock:
         self.named = named
         ((database, folds),) = rows(connection, "SELECT DATABASE(), @@lower_case_table_names")
         self.database = str(database)
-        self.name = lock_name(self.database, table, folds=bool(folds))
+        self.name = lock_name(self.database, folds=bool(folds))
 
     def read(self) -> LockRow | None:
         """The lock as it stands, or None when nobody has it."""
@@ -195,7 +196,7 @@ class TenantLock:
         Args:
             holder: who we are; gets a token of its own here.
             wait: seconds to wait for somebody else; 0 tries once.
-            done: asked before each attempt: the work that the lock is wanted for is done already.
+            done: asked before each attempt but the first: the work is done already.
 
         Raises:
             LockHeld: somebody else still has it after `wait`.
@@ -230,8 +231,16 @@ class TenantLock:
         # A migration that failed may have left LOCK TABLES, or be in another database.
         run(self.connection, "UNLOCK TABLES")
         self.connection.select_db(self.database)
-        run(self.connection, f"DELETE FROM {quoted(self.table)} WHERE token = %s", token)
+        # By its key: a migration may have set sql_safe_updates.
+        run(self.connection, f"DELETE FROM {quoted(self.table)} WHERE id = 1 AND token = %s", token)
         self.connection.commit()
+
+    def is_ours(self) -> bool:
+        """Does this session still have the named lock? True where there are none."""
+        if not self.named:
+            return True
+        sql = "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()"
+        return bool(scalar(self.connection, sql, self.name))
 
     def clear(self, row: LockRow) -> bool:
         """Deletes exactly `row`, whose holder is gone; False when it was gone already.
@@ -255,7 +264,11 @@ class TenantLock:
             if row.token is None and row.since is not None:
                 which["acquired_at = %s"] = row.since
             where = f" WHERE {' AND '.join(which)}" if which else ""
-            run(self.connection, "SET SESSION innodb_lock_wait_timeout = 2, lock_wait_timeout = 2")
+            run(
+                self.connection,
+                "SET SESSION innodb_lock_wait_timeout = 2, lock_wait_timeout = 2, "
+                "sql_safe_updates = 0",
+            )
             gone = run(self.connection, f"DELETE FROM {quoted(self.table)}{where}", *which.values())
             self.connection.commit()
             return bool(gone)
@@ -300,7 +313,9 @@ class TenantLock:
 
         def attempt() -> bool:
             left = max(0.0, deadline - time.monotonic())
-            return not done() and self._take(holder, min(patience, left), emit, done)
+            if patience and done():
+                return False
+            return self._take(holder, min(patience, left), emit, done)
 
         def announce(_: object) -> None:
             nonlocal patience
@@ -315,6 +330,7 @@ class TenantLock:
             on=_Held,
             attempts=1 + int(wait / 0.05),
             deadline=deadline,
+            longest=SLICE,  # well below any wait_timeout
             pause=lambda state: (
                 state.outcome is None or not isinstance(state.outcome.exception(), _HeldByName)
             ),
@@ -347,9 +363,7 @@ class TenantLock:
             if seconds and done():
                 self._free_name()
                 return False
-            self._make_table()
-            self._write_row(holder, emit)
-            emit(LockTaken(self.tenant, int(scalar(self.connection, "SELECT CONNECTION_ID()"))))
+            dead = self._write_row(holder)
         except MySQLError as error:
             self._free_name()
             if errno(error) in UNFIT:
@@ -362,10 +376,14 @@ class TenantLock:
                 # Somebody has the row or the table in a transaction of their own just now.
                 raise _HeldByRow from None
             raise
-        except _Held:
+        except BaseException:
             self._free_name()
             raise
-        except BaseException:  # nobody there to be told, say: the row is written by then
+        try:
+            if dead is not None:
+                emit(LockTakenOver(self.tenant, str(dead), dead.since))
+            emit(LockTaken(self.tenant, int(scalar(self.connection, "SELECT CONNECTION_ID()"))))
+        except BaseException:  # nobody there to be told, say
             self.release(holder.token)
             raise
         return True
@@ -418,10 +436,7 @@ class TenantLock:
 
     def _make_table(self) -> None:
         """Creates the table, or adds what an older deployment's table lacks."""
-        columns = self._columns()
-        if columns.issuperset(COLUMNS):
-            return
-        table = quoted(self.table)
+        columns, table = self._columns(), quoted(self.table)
         if not columns:
             body = ", ".join(f"{quoted(name)} {kind}" for name, kind in COLUMNS.items())
             run(
@@ -459,30 +474,56 @@ class TenantLock:
             next='Choose another name: [lock] table = "…" in ebhook.toml (EBHOOK_LOCK_TABLE)',
         )
 
-    def _write_row(self, holder: Holder, emit: Emit) -> None:
+    def _write_row(self, holder: Holder) -> LockRow | None:
+        """The row of a dead holder that it has replaced."""
+        if not self.named and self._named_by_another():
+            raise _HeldByRow
         table = quoted(self.table)
-        sql = select_row(table, self._columns()) + " FOR UPDATE"
-        found = [row_from(values, None) for values in rows(self.connection, sql)]
-        if found and (found[0].token is None or not self.named):
+        sql = select_row(table, set(COLUMNS), "id, ") + " FOR UPDATE"
+        try:
+            present = rows(self.connection, sql)
+        except MySQLError as error:
+            if errno(error) not in (Errno.NO_SUCH_TABLE, Errno.BAD_FIELD):
+                raise
+            self._make_table()
+            present = rows(self.connection, sql)
+        found = next((row_from(values[1:], None) for values in present), None)
+        if found is not None and not self._is_dead(found):
             self.connection.rollback()
             raise _HeldByRow
-        if found:
-            run(self.connection, f"DELETE FROM {table} WHERE token = %s", found[0].token)
+        if found is not None:
+            run(self.connection, f"DELETE FROM {table} WHERE id = 1 AND token = %s", found.token)
         run(
             self.connection,
             f"INSERT INTO {table} (id, token, holder, pid, connection_id, environment, "
             "version_label, command, acquired_at) "
-            "VALUES (1, %s, %s, %s, CONNECTION_ID(), %s, %s, %s, UTC_TIMESTAMP(6))",
+            "VALUES (1, %s, %s, %s, IF(%s, CONNECTION_ID(), NULL), %s, %s, %s, UTC_TIMESTAMP(6))",
             holder.token,
             holder.name,
             holder.pid,
+            self.named,
             holder.environment,
             holder.version_label,
             holder.command,
         )
         self.connection.commit()
-        if found:
-            emit(LockTakenOver(self.tenant, str(found[0]), found[0].since))
+        return found
+
+    def _named_by_another(self) -> bool:
+        """Does an instance with other settings hold the named lock? Some servers cannot say."""
+        try:
+            return scalar(self.connection, "SELECT IS_USED_LOCK(%s)", self.name) is not None
+        except MySQLError as error:
+            if errno(error) not in (Errno.NOT_SUPPORTED_YET, Errno.UNKNOWN_ERROR):
+                raise
+            return False
+
+    def _is_dead(self, row: LockRow) -> bool:
+        """Was it left by a holder whose session is gone? Asked while we own the named lock.
+
+        A holder without a named lock (`lock.named` = false) writes no connection: nobody can tell.
+        """
+        return self.named and row.token is not None and row.connection_id is not None
 
 
 class _Held(Exception):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from alembic.ddl.base import AddColumn
+from pymysql.cursors import Cursor
 from pymysql.err import MySQLError
 
 from ebhook.answers import Answer, given, taken
@@ -30,6 +32,7 @@ from ebhook.database import (
     run,
     text_of,
 )
+from ebhook.doubt import Verdict
 from ebhook.errors import (
     ConnectionLost,
     Deadlocked,
@@ -39,13 +42,12 @@ from ebhook.errors import (
     Stopped,
 )
 from ebhook.events import Emit, RevisionDone, RevisionStarted
-from ebhook.journal import Entry, Journal, Recorder, Verdict
+from ebhook.journal import Entry, Journal
 from ebhook.project import Project
-from ebhook.sql import Kind, is_several, kind_of, locks_tables
+from ebhook.recorder import Recorder
+from ebhook.sql import Kind, is_several, kind_of, locking_also, releases_locks
 from ebhook.statements import Runner
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine.interfaces import ExecutionContext
+from ebhook.tap import Tap
 
 
 @dataclass
@@ -75,6 +77,9 @@ class Migration:
     ends: bool = False  # and no other one follows it
     cut_short: bool = False  # no further revision was begun: a signal, or the deadline
     statements: list[str] = field(default_factory=list)
+    guard: Callable[[], bool] | None = None  # is the lock still ours?
+    adds_column: bool = False  # Alembic's own ADD COLUMN, which takes an ALGORITHM clause
+    returning: int = 0  # columns of the rows that the statement returns
 
     def run(self) -> None:
         """Raises what went wrong as one of ebhook's errors."""
@@ -88,11 +93,7 @@ class Migration:
             max_overflow=0,
             pool_timeout=0,
         )
-        sa.event.listen(engine, "do_execute", self._do_execute)
-        sa.event.listen(engine, "do_execute_no_params", self._do_execute_no_params)
-        sa.event.listen(engine, "do_executemany", self._do_executemany)
-        sa.event.listen(engine, "commit", self._on_commit)
-        sa.event.listen(engine, "rollback", self._on_rollback)
+        sa.event.listen(engine, "before_cursor_execute", self._before_cursor_execute)
         try:
             with engine.connect() as locked:
                 if self.journal is None:
@@ -113,12 +114,12 @@ class Migration:
         """Would another revision, if it takes as long as the slowest yet, end after the deadline?"""
         return time.monotonic() + self.longest >= self.deadline
 
-    def _only_connection(self) -> Callable[[], Connection]:
-        given = iter([self.connection])
+    def _only_connection(self) -> Callable[[], Tap]:
+        once = iter([Tap(self.connection, self)])
 
-        def creator() -> Connection:
+        def creator() -> Tap:
             try:
-                return next(given)
+                return next(once)
             except StopIteration:
                 raise ConnectionLost(
                     f"{self.tenant.name}: the connection with the lock was lost.", "", ""
@@ -171,6 +172,8 @@ class Migration:
             self.recorder = self.last = Recorder(journal, revision, kind, self.holder, half)
             try:
                 function(*arguments, **named)
+                if self.recorder.session.database != journal.database:  # USE: the version is here
+                    self.connection.select_db(journal.database)
             finally:
                 self.recorder = None
 
@@ -179,7 +182,7 @@ class Migration:
     def _set_aside(self, journal: Journal, half: Entry, next: str) -> None:
         """A half-applied revision that is not the next one may be forgotten only if nothing is in."""
         begun = half.position > 0 or (
-            half.pending is not None and journal.verdict(half.pending) is not Verdict.NOT
+            half.pending is not None and journal.witness.verdict(half.pending) is not Verdict.NOT
         )
         if begun:
             listed = "\n".join(f"    {' '.join(sql.split())[:200]}" for sql in half.statements)
@@ -191,70 +194,54 @@ class Migration:
                 f"DELETE FROM {journal.table} WHERE id = {half.id};",
             )
         journal.write(half.id, {"note": "nothing of it was in; set aside"}, finished=True)
+        self.connection.commit()  # whatever the next revision rolls back
 
     def _on_version_apply(self, **_: Any) -> None:
         """Alembic calls this in the transaction that moves the version."""
-        if self.last is not None:
-            self.last.finish()
-            if self.ends and self.closing is not None:
-                run(self.connection, self.closing)
+        if self.last is None:
+            return
+        if self.last.opaque and self.guard is not None and not self.guard():
+            raise MigrationFailed(
+                f"{self.tenant.name}: revision {self.running} gave away the lock of this tenant.",
+                "Its statements are in; the version was not moved.",
+                f"Take RELEASE_ALL_LOCKS out of it; then: ebhook upgrade {self.tenant.name}",
+            )
+        self.last.finish()
+        if self.ends and self.closing is not None:
+            self._close()
 
-    # Statements
+    def _close(self) -> None:
+        assert self.closing is not None
+        try:
+            run(self.connection, self.closing)
+        except MySQLError as error:
+            if errno(error) != Errno.NO_SUCH_TABLE:  # somebody dropped it, by hand
+                raise
 
-    def _on_commit(self, connection: Any) -> None:
-        if self.recorder is not None:
-            self.recorder.leave()
+    # Statements: what `Tap` hears
 
-    def _on_rollback(self, connection: Any) -> None:
-        if self.recorder is not None:
-            self.recorder.undone()
-
-    def _do_execute(
-        self, cursor: Any, statement: str, parameters: Any, context: ExecutionContext | None
-    ) -> bool:
-        """SQLAlchemy's hook in place of the driver's execute; True: it has been done."""
+    def _before_cursor_execute(
+        self, connection: Any, cursor: Any, sql: str, values: Any, context: Any, many: bool
+    ) -> None:
+        """SQLAlchemy's event: what it knows of the statement that comes by next."""
         compiled = getattr(context, "compiled", None)
-        return self._execute(
-            cursor,
-            statement,
-            lambda: str(cursor.mogrify(statement, parameters)),
-            lambda sql: cursor.execute(sql, parameters),
-            adds_column=isinstance(getattr(compiled, "statement", None), AddColumn),
-            instead=_nothing(len(getattr(compiled, "effective_returning", None) or ())),
-        )
+        self.adds_column = isinstance(getattr(compiled, "statement", None), AddColumn)
+        self.returning = len(getattr(compiled, "effective_returning", None) or ())
 
-    def _do_execute_no_params(
-        self, cursor: Any, statement: str, context: ExecutionContext | None
-    ) -> bool:
-        return self._do_execute(cursor, statement, None, context)
-
-    def _do_executemany(
-        self, cursor: Any, statement: str, parameters: Any, context: ExecutionContext | None
-    ) -> bool:
-        return self._execute(
-            cursor,
-            statement,
-            lambda: ";\n".join(str(cursor.mogrify(statement, row)) for row in parameters),
-            lambda sql: cursor.executemany(sql, parameters),
-        )
-
-    def _execute(
-        self,
-        cursor: Any,
-        statement: str,
-        text: Callable[[], str],
-        execute: Callable[[str], Any],
-        *,
-        adds_column: bool = False,
-        instead: str = "DO 0",
-    ) -> bool:
-        kind = kind_of(statement)
+    def statement(self, cursor: Cursor, text: str, query: Callable[[str], Any]) -> None:
+        adds_column, self.adds_column = self.adds_column, False
+        returning, self.returning = self.returning, 0
+        kind = kind_of(text)
         if self.journal is None:
-            if kind is Kind.READ:
-                return False
-            self.statements.append(text())
-            cursor.execute(instead)
-            return True
+            if kind is not Kind.READ:
+                self.statements.append(text)
+            query(text if kind is Kind.READ else _nothing(returning))
+            return
+        sql = text
+        if self.recorder is not None:
+            self._keep_the_lock(text)
+            # The journal is written to while they are locked.
+            sql = locking_also(text, self.journal.name.replace("%%", "%")) or text
         runner = Runner(
             self.connection,
             self.tenant.name,
@@ -265,20 +252,39 @@ class Migration:
             self.stop,
         )
 
-        sql = statement
-        if self.recorder is not None and locks_tables(statement):
-            # The journal is written to while they are locked.
-            journal = self.journal.name.replace("%%", "%")
-            sql, execute = f"{text()}, {journal} WRITE", cursor.execute
-
         def do() -> Answer | None:
-            runner.run(execute, sql, adds_column=adds_column, alone=kind is Kind.DEFINITION)
+            runner.run(query, sql, kind, adds_column=adds_column)
             return taken(cursor)
 
-        answer = self.recorder.run(kind, text(), do) if self.recorder is not None else do()
+        try:
+            answer = self.recorder.run(kind, text, do) if self.recorder is not None else do()
+        finally:
+            if kind in (Kind.SESSION, Kind.OPAQUE):
+                self.journal.witness.forget_the_server()  # sql_mode may be another
         if self.recorder is not None and answer is not None:
-            given(cursor, answer)
-        return True
+            given(cursor, answer, query)
+
+    def before_commit(self) -> None:
+        if self.recorder is not None:
+            self.recorder.leave()
+
+    def after_rollback(self) -> None:
+        if self.recorder is not None:
+            self.recorder.undone()
+
+    def moved(self) -> None:
+        if self.recorder is not None:
+            self.recorder.moved()
+
+    def _keep_the_lock(self, text: str) -> None:
+        if releases_locks(text):
+            raise MigrationFailed(
+                f"{self.tenant.name}: revision {self.running} would give away the lock of this "
+                f"tenant: {' '.join(text.split())[:200]}",
+                "That was not run.",
+                "Name the lock that it may release (not ebhook's); then: "
+                f"ebhook upgrade {self.tenant.name}",
+            )
 
     def _pause(self, seconds: float) -> None:
         """Sleeps, but not past a signal."""
@@ -292,6 +298,8 @@ class Migration:
         """What a migration or env.py raised, as one of ours."""
         name, number = self.tenant.name, errno(error)
         rollback(self.connection)
+        with suppress(MySQLError):
+            run(self.connection, "UNLOCK TABLES")  # the journal may not be among them
         if number in LOST or not self.connection.open:
             # A migration may catch the error of the loss, and fail by another that follows from it.
             return ConnectionLost(
@@ -340,7 +348,9 @@ class Migration:
         table = self.project.settings.version_table
         try:
             at = versions(self.connection, self.tenant.database, table)
-            done = self.last.settle(why) if self.last is not None else 0
+            password = login_of(self.connection, self.tenant.url).password
+            kept = password.out_of(why) if password is not None else why
+            done = self.last.settle(kept) if self.last is not None else 0
         except MySQLError:
             return "a revision that could not be read again", 0
         return ", ".join(at) or "base", done

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,7 +152,7 @@ class Project:
         ):
             if replacement is not None:
                 vars(environment)[name] = replacement
-        with self._in_context(), environment:
+        with self._in_context(), _opened_when_used(), environment:
             if self.settings.env_py:
                 self.script.run_env()
             else:
@@ -222,6 +222,44 @@ def load_project(settings: Settings, chain: Chain) -> Project:
     # process: a revision that is resumed must issue the same statements again.
     sa.event.listen(sa.Table, "before_create", _sort_indexes)
     return Project(settings, chain, config, script, app)
+
+
+class _Unopened(sa.Connection):
+    """A connection that is opened when it is first used.
+
+    Nearly every env.py connects, hands its connection to ``context.configure``, and does no more
+    with it. That one is replaced: a login for nothing, for each tenant, and often to another
+    database than the tenant's.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        vars(self)["_unopened"] = arguments, options
+
+    def __getattr__(self, name: str) -> Any:
+        if "_unopened" not in vars(self):
+            raise AttributeError(name)
+        arguments, options = vars(self).pop("_unopened")
+        try:
+            super().__init__(*arguments, **options)
+        except BaseException:
+            vars(self)["_unopened"] = arguments, options
+            raise
+        return getattr(self, name)
+
+    def close(self) -> None:
+        if vars(self).pop("_unopened", None) is None:
+            super().close()
+
+
+@contextlib.contextmanager
+def _opened_when_used() -> Iterator[None]:
+    """Whatever connects by SQLAlchemy in the block gets an `_Unopened` connection."""
+    before = sa.Engine._connection_cls
+    sa.Engine._connection_cls = _Unopened
+    try:
+        yield
+    finally:
+        sa.Engine._connection_cls = before
 
 
 def _sort_indexes(target: Any, connection: Any, **_: Any) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+
+_SHORTEST = 4  # what is shorter stands in many a text that says nothing of it
+
 
 class Secret:
     """A string that prints as ``***``; `reveal` is the only way to the value."""
@@ -13,6 +19,31 @@ class Secret:
 
     def reveal(self) -> str:
         return self._value
+
+    def spellings(self) -> Iterator[str]:
+        """As texts may have it: plain, quoted by Python or JSON, in a URL, in an ini file's URL."""
+        value = self._value
+        if len(value) < _SHORTEST:
+            return
+        for text in (
+            value,
+            repr(value)[1:-1],
+            repr(value.encode("utf-8", "surrogateescape"))[2:-1],
+            json.dumps(value)[1:-1],
+            json.dumps(value, ensure_ascii=False)[1:-1],
+            quote(value),
+            quote(value, safe=""),
+            quote(value, safe=" +"),  # SQLAlchemy's own way
+            quote_plus(value),
+        ):
+            yield text
+            yield text.replace("%", "%%")
+
+    def out_of(self, text: str) -> str:
+        """`text` with ``***`` in its place, however it is spelled."""
+        for spelling in sorted(self.spellings(), key=len, reverse=True):
+            text = text.replace(spelling, "***")
+        return text
 
     def __repr__(self) -> str:
         return "***"

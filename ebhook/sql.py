@@ -7,8 +7,9 @@ nobody builds on a guess.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 
 
 class Kind(Enum):
@@ -61,12 +62,18 @@ _DATAS = {"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"}
 _DEFINITIONS = {
     "CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE", "OPTIMIZE", "REPAIR", "CHECK", "GRANT", "REVOKE",
 }  # fmt: skip
+_CALLED = re.compile(r"([\w$`]+) ?\(")
+_HARMLESS = {
+    "SLEEP", "BENCHMARK", "LAST_INSERT_ID", "GET_LOCK", "RELEASE_LOCK", "RELEASE_ALL_LOCKS",
+    "IS_FREE_LOCK", "IS_USED_LOCK",
+}  # fmt: skip
 _TEMPORARY = re.compile(
     r"(?P<verb>CREATE|DROP) (?:OR REPLACE )?TEMPORARY TABLES? (?:IF (?:NOT )?EXISTS )?(?P<rest>.*)",
     re.I | re.S,
 )
 
 
+@lru_cache(maxsize=8)
 def plain(sql: str) -> str:
     """`sql` without comments and with single spaces; what is in quotes stays as it is."""
     text = _PARTS.sub(lambda part: part["quoted"] or " ", sql)
@@ -92,12 +99,16 @@ def kind_of(sql: str) -> Kind:
         return Kind.DEFINITION if table else Kind.OPAQUE
     if verb == "BEGIN" and re.match(r"BEGIN NOT ATOMIC\b", bare, re.I):
         return Kind.OPAQUE  # MariaDB: a routine without a name
+    if verb == "DO" and not _HARMLESS.issuperset(map(str.upper, _CALLED.findall(bare))):
+        return Kind.DATA  # of a function that may change rows
     if _TEMPORARY.match(text):
         return Kind.SESSION
     if verb in _READS:
         return Kind.READ
     if verb in _SESSIONS:
         return Kind.SESSION
+    if verb == "LOAD" and re.match(r"LOAD INDEX\b", text, re.I):
+        return Kind.OPAQUE
     if verb in _DATAS:
         return Kind.DATA
     if verb in _DEFINITIONS:
@@ -105,29 +116,58 @@ def kind_of(sql: str) -> Kind:
     return Kind.OPAQUE
 
 
-def temporary(sql: str) -> tuple[str, tuple[str, ...]] | None:
-    """``("CREATE", ("t",))`` or ``("DROP", …)``: tables of this session alone that `sql` makes or
+def temporary(sql: str) -> tuple[str, tuple[Object, ...]] | None:
+    """``("CREATE", (…,))`` or ``("DROP", …)``: tables of this session alone that `sql` makes or
     drops by that word."""
     match = _TEMPORARY.match(plain(sql))
     found = _list("TABLE", match["rest"]) if match else None
-    return (match["verb"].upper(), tuple(one.name for one in found)) if match and found else None
+    return (match["verb"].upper(), found) if match and found else None
 
 
-def written(sql: str) -> str | None:
-    """The name of the table that a statement writes to, when that is one and plain to see."""
+def renamed(sql: str) -> Object | None:
+    """What an ALTER TABLE renames its table to."""
+    text = plain(sql)
+    match = re.search(r"[ ,]RENAME (?!COLUMN |INDEX |KEY )(?:(?:TO|AS) |= ?)?", text, re.I)
+    one = _object("TABLE", text[match.end() :]) if match else None
+    return one[0] if one else None
+
+
+def called(sql: str) -> set[str]:
+    """What stands before an opening bracket: the functions that `sql` calls, and more."""
+    return set(_CALLED.findall(bare(sql)))
+
+
+def bare(sql: str) -> str:
+    """`plain`, and with nothing in its quotes: where a word is a word of the statement's own."""
+    return _STRINGS.sub("''", plain(sql))
+
+
+def written(sql: str) -> Object | None:
+    """The table that a statement writes to, when that is one and plain to see."""
     text = plain(sql)
     for pattern, after in _WRITES:
         match = pattern.match(text)
         one = _object("TABLE", text[match.end() :]) if match else None
         if one is not None:
-            return one[0].name if re.match(after, one[1], re.I) else None
+            return one[0] if re.match(after, one[1], re.I) else None
     found = touched(sql)
-    return found.objects[0].name if found is not None and len(found.objects) == 1 else None
+    return found.objects[0] if found is not None and len(found.objects) == 1 else None
 
 
-def locks_tables(sql: str) -> bool:
-    """Is `sql` a LOCK TABLES? After it a session reaches no other tables."""
-    return re.match(r"LOCK TABLES? ", plain(sql), re.I) is not None
+def locking_also(sql: str, table: str) -> str | None:
+    """A LOCK TABLES that locks `table` (quoted), too, since after it a session reaches no others;
+    None when `sql` is no such statement."""
+    text = plain(sql)
+    head = re.match(r"LOCK TABLES? ", text, re.I)
+    return f"LOCK TABLES {table} WRITE, {text[head.end() :]}" if head else None
+
+
+def releases_locks(sql: str) -> bool:
+    """Does `sql` say that it frees the named lock that guards a tenant?"""
+    return (
+        re.search(r"\bRELEASE_ALL_LOCKS ?\(", bare(sql), re.I) is not None
+        or re.search(r"\bRELEASE_LOCK ?\( ?['\"]ebhook:", plain(sql), re.I) is not None
+    )
 
 
 def is_several(sql: str) -> bool:
@@ -194,16 +234,47 @@ def _create_table(match: re.Match[str], rest: str) -> Touched | None:
     return Touched((one[0],), repeatable=bool(match["maybe"]), fills=not like_or_plain)
 
 
+def _replace_table(match: re.Match[str], rest: str) -> Touched | None:
+    """MariaDB's. It empties a table that may look the same afterwards."""
+    made = _create_table(match, rest)
+    return replace(made, shows=False) if made else None
+
+
 def _alter_table(match: re.Match[str], rest: str) -> Touched | None:
     one = _object("TABLE", rest)
     if one is None:
         return None
-    hidden = re.search(
-        r"(?:^|,) ?(?:(?:EXCHANGE|TRUNCATE|COALESCE|REORGANIZE|REBUILD) PARTITION|DISCARD|IMPORT)\b",
-        _STRINGS.sub("''", one[1]),
-        re.I,
-    )
-    return Touched((one[0],), shows=hidden is None)
+    clauses = re.sub(r"^(?:NOWAIT|WAIT \d+) ", "", one[1], flags=re.I)
+    hidden = _HIDDEN.search(_STRINGS.sub("''", clauses))
+    return Touched((one[0],), shows=hidden is None and not _trades_names(clauses))
+
+
+_HIDDEN = re.compile(
+    r"(?:^|,) ?(?:(?:EXCHANGE|TRUNCATE|COALESCE|REORGANIZE|REBUILD) PARTITION|DISCARD|IMPORT)\b",
+    re.I,
+)
+_NO_COLUMN = (
+    r"(?!(?:INDEX|KEY|UNIQUE|PRIMARY|FULLTEXT|SPATIAL|FOREIGN|CONSTRAINT|CHECK|PARTITION|PERIOD)\b)"
+)
+_COLUMNS_NAMED = re.compile(
+    rf"\bCHANGE (?:COLUMN )?(?:IF EXISTS )?({_NAME}) ({_NAME})"
+    rf"|\bRENAME COLUMN ({_NAME}) TO ({_NAME})"
+    rf"|\bDROP {_NO_COLUMN}(?:COLUMN )?(?:IF EXISTS )?({_NAME})"
+    rf"|\bADD {_NO_COLUMN}(?:COLUMN )?(?:IF NOT EXISTS )?({_NAME})",
+    re.I,
+)
+
+
+def _trades_names(clauses: str) -> bool:
+    """Does a column get the name that another one had? The table may then look as before."""
+    left: set[str] = set()
+    taken: set[str] = set()
+    for match in _COLUMNS_NAMED.finditer(clauses):
+        old, new = match[1] or match[3] or match[5], match[2] or match[4] or match[6]
+        if (old or "").lower() != (new or "").lower():
+            left |= {_unquoted(old).lower()} if old else set()
+            taken |= {_unquoted(new).lower()} if new else set()
+    return not left.isdisjoint(taken)
 
 
 def _on_table(match: re.Match[str], rest: str) -> Touched | None:
@@ -275,7 +346,7 @@ _FORMS = [
     (re.compile(pattern, re.I | re.S), read)
     for pattern, read in (
         (r"CREATE TABLE (?P<maybe>IF NOT EXISTS )?", _create_table),
-        (r"CREATE OR REPLACE TABLE ", _again),
+        (r"CREATE OR REPLACE TABLE (?P<maybe>IF NOT EXISTS )?", _replace_table),
         (r"ALTER (?:ONLINE |IGNORE )*TABLE (?:IF EXISTS )?", _alter_table),
         (r"CREATE (?:UNIQUE |FULLTEXT |SPATIAL )?INDEX (?:IF NOT EXISTS )?", _on_table),
         (r"DROP INDEX (?:IF EXISTS )?", _on_table),

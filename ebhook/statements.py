@@ -1,7 +1,6 @@
 """How a migration's statement runs: the cheap algorithm first, and never a queue behind a lock.
 
-Hooked into SQLAlchemy's ``do_execute``, the last step before the driver: whatever a migration does
-through Alembic's connection comes by here, with its final text and bound values.
+`ebhook.tap` brings each one here, with its final text and values.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from typing import Any
 
 from pymysql.err import MySQLError, OperationalError
 
-from ebhook.database import Connection, Errno, errno, rows, scalar, text_of
+from ebhook.database import Connection, Errno, errno, rows, run, scalar, text_of
 from ebhook.events import AlgorithmFallback, Emit, StatementRetried
 from ebhook.retry import retrying
 from ebhook.settings import Ddl
-from ebhook.sql import table_of
+from ebhook.sql import Kind, table_of
 
 # From the cheapest to the costliest; "copy" leaves the choice to the server.
 ALGORITHMS = {
@@ -25,6 +24,7 @@ ALGORITHMS = {
     "inplace": ", ALGORITHM=INPLACE, LOCK=NONE",
     "copy": "",
 }
+_SAVEPOINT = "ebhook_before"
 NOT_THIS_WAY = {
     Errno.ALTER_NOT_SUPPORTED,
     Errno.ALTER_NOT_SUPPORTED_REASON,
@@ -46,25 +46,22 @@ class Runner:
     emit: Emit
     sleep: Callable[[float], None] = time.sleep
     stop: Callable[[], bool] = lambda: False
-    alone: bool = False
+    kind: Kind = Kind.DATA  # of the statement under way
 
-    def run(
-        self, execute: Callable[[str], Any], sql: str, *, adds_column: bool, alone: bool
-    ) -> None:
-        """Runs `sql` by `execute`, which is given the final text.
+    def run(self, query: Callable[[str], Any], sql: str, kind: Kind, *, adds_column: bool) -> None:
+        """Runs `sql` by `query`, which is given the final text.
 
         Args:
             adds_column: the statement is Alembic's own ADD COLUMN, which takes an ALGORITHM clause.
-            alone: it is in no transaction with others (DDL): a deadlock undoes nothing else.
         """
-        self.alone = alone
+        self.kind = kind
         if not adds_column:
-            self._patiently(execute, sql)
+            self._patiently(query, sql)
             return
         variants = list(self._variants(sql))
         for number, (algorithm, variant) in enumerate(variants, start=1):
             try:
-                self._patiently(execute, variant)
+                self._patiently(query, variant)
                 return
             except MySQLError as error:
                 if errno(error) not in NOT_THIS_WAY or number == len(variants):
@@ -77,28 +74,24 @@ class Runner:
             if name == self.settings.algorithm:
                 return
 
-    def _patiently(self, execute: Callable[[str], Any], sql: str) -> None:
+    def _patiently(self, query: Callable[[str], Any], sql: str) -> None:
         """Tries again while somebody else has the table; a deadlocked DML is the caller's matter.
 
         A deadlock (1213) undoes the whole transaction, so only DDL, which is alone in its own,
         is tried again after one. A lock wait time-out (1205) undoes the one statement, unless
-        innodb_rollback_on_timeout makes it as bad as a deadlock.
+        innodb_rollback_on_timeout makes it as bad as a deadlock. Of a CALL it undoes the last
+        statement alone: those before it are taken back by a savepoint.
         """
 
         def attempt() -> None:
+            if self.kind is Kind.OPAQUE:
+                run(self.connection, f"SAVEPOINT {_SAVEPOINT}")
             try:
-                execute(sql)
+                query(sql)
             except MySQLError as error:
-                number = errno(error)
-                passing = number == Errno.LOCK_WAIT_TIMEOUT or (
-                    number == Errno.LOCK_DEADLOCK and self.alone
-                )
-                if passing and not self.alone and self._undoes_all():
-                    words = f"{error.args[1]} (innodb_rollback_on_timeout)"
-                    raise OperationalError(int(Errno.LOCK_DEADLOCK), words) from error
-                if passing and not self.stop():
-                    raise _Busy(error) from error
-                raise
+                if not self._may_pass(error) or self.stop():
+                    raise
+                raise _Busy(error) from error
 
         def announce(state: Any) -> None:
             reason = text_of(state.outcome.exception().error)
@@ -109,7 +102,7 @@ class Runner:
             attempts=60,
             deadline=self.deadline,
             first=0.5,
-            longest=10.0,
+            longest=min(10.0, self.settings.wait_timeout / 2),  # the server ends an idle session
             before_sleep=announce,
             sleep=self.sleep,
         )
@@ -118,8 +111,23 @@ class Runner:
         except _Busy as busy:
             raise busy.error from None
 
-    def _undoes_all(self) -> bool:
-        return bool(scalar(self.connection, "SELECT @@innodb_rollback_on_timeout"))
+    def _may_pass(self, error: MySQLError) -> bool:
+        """Has it done nothing, and may it do so later? Raises a deadlock for what undid them all."""
+        alone = self.kind is Kind.DEFINITION
+        if errno(error) == Errno.LOCK_DEADLOCK:
+            return alone
+        if errno(error) != Errno.LOCK_WAIT_TIMEOUT:
+            return False
+        if not alone and scalar(self.connection, "SELECT @@innodb_rollback_on_timeout"):
+            words = f"{error.args[1]} (innodb_rollback_on_timeout)"
+            raise OperationalError(int(Errno.LOCK_DEADLOCK), words) from error
+        if self.kind is not Kind.OPAQUE:
+            return True
+        try:
+            run(self.connection, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+        except MySQLError:  # it has committed what it had done by then
+            return False
+        return True
 
     def _blocker(self, sql: str) -> str | None:
         """The session that has the table, where the server tells (performance_schema)."""

@@ -390,7 +390,7 @@ def _locks(connection: Connection, schemas: list[str], settings: Settings) -> di
     owners: dict[str, int] = {}
     if schemas and settings.lock.named:
         folds = bool(rows(connection, "SELECT @@lower_case_table_names")[0][0])
-        names = [lock_name(schema, table, folds=folds) for schema in schemas]
+        names = [lock_name(schema, folds=folds) for schema in schemas]
         sql = "SELECT " + ", ".join(["IS_USED_LOCK(%s)"] * len(names))
         for schema, owner in zip(schemas, rows(connection, sql, *names)[0], strict=True):
             if owner is not None:

@@ -112,13 +112,13 @@ class _Session:
             if not taken or self.done(now) or not self.knows(now):
                 return Moved(now, now)  # somebody else did it meanwhile
             self.journal.make()
-            cut_short = self.migrate(now)
+            cut_short = self.migrate(now, lock)
             after = self.read()
             if not self.done(after):
                 raise self.stopped(after) if cut_short else self.elsewhere(after)
         return Moved(before, after)
 
-    def migrate(self, at: tuple[str, ...]) -> bool:
+    def migrate(self, at: tuple[str, ...], lock: TenantLock) -> bool:
         """Finishes what an earlier run left half done, then goes to the target. True: cut short."""
         half = self.journal.unfinished()
         if half is not None and self.is_over(half, at):
@@ -128,7 +128,7 @@ class _Session:
         if half is not None and half.kind == "downgrade":
             parents = half.down_revision.split(",") if half.down_revision else []
             back = self.migration(parents[0] if parents else None, True, journal=self.journal)
-            back.half = half
+            back.half, back.guard = half, lock.is_ours
             back.run()
             half = None
             if back.cut_short or self.done(self.read()):
@@ -147,8 +147,9 @@ class _Session:
         onward.closing = (
             f"DELETE FROM {quoted(self.order.tenant.database)}."
             f"{quoted(self.project.settings.lock.table)} "
-            "WHERE token IS NOT NULL AND connection_id = CONNECTION_ID()"
+            "WHERE id = 1 AND token IS NOT NULL AND connection_id = CONNECTION_ID()"
         )
+        onward.guard = lock.is_ours
         onward.run()
         return onward.cut_short
 

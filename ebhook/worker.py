@@ -57,7 +57,7 @@ class Worker:
         """The next message; None when the worker died without a last one."""
         try:
             message: Event | Finished = self.socket.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # OSError: in the middle of a message
             return None
         return message
 

@@ -10,8 +10,9 @@ from pymysql.err import MySQLError
 from ebhook.beanstalk import identify
 from ebhook.commands.gather import Options, gather, load_settings, reporter
 from ebhook.database import Tenant, connect_patiently, explain
+from ebhook.doubt import Verdict
 from ebhook.errors import Exit, UsageFailed
-from ebhook.journal import Entry, Journal, Verdict
+from ebhook.journal import Entry, Journal
 from ebhook.lock import TenantLock
 from ebhook.report import print_json
 from ebhook.settings import Settings
@@ -63,7 +64,7 @@ def _settle(tenant: Tenant, settings: Settings, applied: bool | None) -> tuple[E
                     f"{tenant.name}: nothing is in doubt.",
                     next=f"See where it stands: ebhook status {tenant.name}",
                 )
-            verdict = journal.verdict(entry.pending)
+            verdict = journal.witness.verdict(entry.pending)
             shown = _shown(tenant, entry, journal, verdict)
             if verdict is not Verdict.UNKNOWN and not entry.note:
                 raise UsageFailed(
@@ -92,7 +93,7 @@ def _shown(tenant: Tenant, entry: Entry, journal: Journal, verdict: Verdict) -> 
         + (f" The server said: {entry.note}." if entry.note else ""),
     ]
     objects = pending.objects or ()
-    for one, then, now in zip(objects, pending.before, journal.look(objects), strict=False):
+    for one, then, now in zip(objects, pending.before, journal.witness.look(objects), strict=False):
         name = f"{one.kind.lower()} {one.name}"
         if then == now:
             parts.append(f"{name}, then and now:\n{now or '(is not there)'}")

@@ -17,6 +17,7 @@ from ebhook.chain import Chain
 from ebhook.database import Connection, Tenant, connect, errno, explain, quoted, rows, scalar
 from ebhook.doctor.finding import Finding, Level, fail, failed, ok, warn
 from ebhook.doctor.privileges import NEEDED, OFTEN, granted, lacking, tried
+from ebhook.doubt import atomic_ddl
 from ebhook.errors import EbhookError
 from ebhook.settings import Settings
 from ebhook.survey import Standing, State, survey
@@ -145,7 +146,7 @@ class _Login:
             yield fail(
                 "server", self.where, said, "Upgrade it: its named locks cannot be relied on"
             )
-        elif not journal.atomic_ddl(version):
+        elif not atomic_ddl(version):
             yield warn(
                 "server",
                 self.where,

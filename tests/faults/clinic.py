@@ -24,6 +24,15 @@ from tests.faults.watching import ask, until
 # What ebhook and Alembic say for themselves.
 OWN = ("migration_journal", "migration_lock", "alembic_version", "information_schema", "GET_LOCK")
 
+CLIENTS = "CREATE TABLE clients (id INT PRIMARY KEY, name VARCHAR(50), n INT NOT NULL DEFAULT 0)"
+PEOPLE = "INSERT INTO clients (id, name) VALUES (1, 'Ada'), (2, 'Alan'), (3, 'Grace')"
+EMAIL = "ALTER TABLE clients ADD COLUMN email VARCHAR(50)"
+PHONE = "ALTER TABLE clients ADD COLUMN phone VARCHAR(50)"
+COUNT = "UPDATE clients SET n = n + 1"
+CREATE_LAST = "CREATE TABLE last (id INT)"
+# The statement that moves the version from a001 on.
+VERSION = "UPDATE alembic_version"
+
 
 @dataclass
 class Clinic:

@@ -117,7 +117,7 @@ def test_others_go_on_when_the_holder_is_killed(agency: Make, server: AnyServer)
     ):
         first, others = holder_and_waiters(tenants, name, 3)
         session = session_of(first, name)
-        lock = lock_name(name, "migration_lock", folds=False)
+        lock = lock_name(name, folds=False)
         os.killpg(first.process.pid, signal.SIGKILL)
         assert first.end().code == -signal.SIGKILL
         owner = "SELECT COALESCE(IS_USED_LOCK(%s), 0)"

@@ -309,13 +309,6 @@ def test_waiter_whose_tenant_reaches_head_never_takes_the_lock(tenant: Tenant) -
     assert tenant.nobody_has_the_name(second.lock)
 
 
-def test_nothing_to_do_leaves_no_trace(tenant: Tenant) -> None:
-    """A tenant that is at head gets no lock, not even the table."""
-    with tenant.session().held(done=lambda: True) as taken:
-        assert taken is False
-    assert tenant.run("SHOW TABLES") == []
-
-
 def test_many_sessions_never_hold_at_once(tenant: Tenant) -> None:
     """Eight sessions, five turns each: whoever is in finds nobody else in."""
     inside: list[int] = []
@@ -734,6 +727,22 @@ def test_row_alone_of_the_dead_stays_until_it_is_cleared(tenant: Tenant) -> None
         assert taken
 
 
+def test_row_alone_of_the_living_is_not_taken_for_dead(tenant: Tenant) -> None:
+    """An instance with named locks meets one without: nobody can tell that it has died."""
+    first, second = tenant.session("i-1", named=False), tenant.session("i-2")
+    with first.held(), pytest.raises(LockHeld, match="i-1"), second.held():
+        pass
+
+
+def test_row_alone_respects_a_name(tenant: Tenant) -> None:
+    """An instance without named locks meets one with, whose row was deleted by hand."""
+    first, second = tenant.session("i-1"), tenant.session("i-2", named=False)
+    with first.held():
+        tenant.run("DELETE FROM migration_lock")
+        with pytest.raises(LockHeld), second.held():
+            pass
+
+
 def test_row_alone_lets_one_in_of_many(tenant: Tenant) -> None:
     """Sessions that insert at the same moment: the primary key lets one in, no error escapes."""
     tenant.know_the_table()
@@ -761,7 +770,7 @@ WEIRD = [
 
 def test_names_of_locks_fit_and_differ(server: AnyServer) -> None:
     """Whatever a database is called: at most 64 characters, taken by the server, and no two alike."""
-    names = {lock_name(database, "migration_lock", folds=False) for database in WEIRD}
+    names = {lock_name(database, folds=False) for database in WEIRD}
     assert len(names) == len(WEIRD)
     with server.connect() as connection:
         for name in names:
@@ -774,8 +783,16 @@ def test_names_of_locks_fit_and_differ(server: AnyServer) -> None:
 
 def test_names_of_locks_are_one_where_the_server_folds_case() -> None:
     """Where `Acme` and `acme` are one database, they have one lock, on MariaDB, too."""
-    assert lock_name("Acme", "Locks", folds=True) == lock_name("aCME", "locks", folds=True)
-    assert lock_name("acme", "locks", folds=True) != lock_name("acme", "others", folds=True)
+    assert lock_name("Acme", folds=True) == lock_name("aCME", folds=True)
+    assert lock_name("Acme", folds=False) != lock_name("aCME", folds=False)
+
+
+def test_bundles_with_other_lock_tables_exclude_each_other(tenant: Tenant) -> None:
+    """Where each keeps its row does not matter: the name is the database's."""
+    other = tenant.session("i-2")
+    other.lock.table = "locks_of_another_bundle"
+    with tenant.session("i-1").held(), pytest.raises(LockHeld), other.held():
+        pass
 
 
 @pytest.mark.parametrize("name", ["wé ird", "a`b", "it's 100%", "Acme", "日本"])
@@ -790,7 +807,7 @@ def test_weird_database_is_locked_like_any_other(
         tenant = Tenant(one, stack, stack.enter_context(one.connect(name)))
         first, second = tenant.session("i-1"), tenant.session("i-2")
         folds = bool(tenant.run("SELECT @@lower_case_table_names")[0][0])
-        assert first.lock.name == lock_name(name, "migration_lock", folds=folds)
+        assert first.lock.name == lock_name(name, folds=folds)
         with first.held(), pytest.raises(LockHeld, match="i-1"), second.held():
             pass
 

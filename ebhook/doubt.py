@@ -1,0 +1,170 @@
+"""A statement whose end was not seen: did it happen?
+
+DDL is atomic (MySQL 8.0, MariaDB 10.6): its objects look as they did before, or they do not. Where
+that cannot tell, a person is asked; the cases are in docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from pymysql.err import MySQLError
+
+from ebhook.database import Connection, errno, quoted, rows
+from ebhook.sql import Object
+
+# What SHOW CREATE says of what is not there, one number a kind of object.
+_ABSENT = {1146, 1305, 1347, 1360, 1539, 1049, 1051}
+_CREATES = ("CREATE", "/*")
+
+
+class Verdict(Enum):
+    """Whether the statement in doubt happened."""
+
+    HAPPENED = "happened"
+    NOT = "did not happen"
+    AGAIN = "cannot be told, and running it once more is as good"
+    UNKNOWN = "cannot be told"
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A statement whose end was not seen, with its objects as they looked before it.
+
+    `failed`: its end was seen, and the server said that it did not happen.
+    """
+
+    sql: str
+    objects: tuple[Object, ...] | None
+    before: tuple[str | None, ...] = ()
+    shows: bool = True
+    repeatable: bool = False
+    fills: bool = False
+    server: str = ""
+    failed: bool = False
+
+    def dumped(self) -> str:
+        """All but the statement itself, as JSON for `loaded`."""
+        return json.dumps(
+            {
+                "objects": None
+                if self.objects is None
+                else [[one.kind, one.schema, one.name] for one in self.objects],
+                "before": self.before,
+                "shows": self.shows,
+                "repeatable": self.repeatable,
+                "fills": self.fills,
+                "server": self.server,
+                "failed": self.failed,
+            }
+        )
+
+    @staticmethod
+    def loaded(sql: str, text: str | None) -> Pending:
+        facts = json.loads(text or "{}")
+        objects = facts.pop("objects", None)
+        before = tuple(facts.pop("before", ()))
+        named = None if objects is None else tuple(Object(*one) for one in objects)
+        return Pending(sql, named, before, **facts)
+
+
+def decide(pending: Pending, now: Sequence[str | None], server: str) -> Verdict:
+    """Whether a statement in doubt happened, from how its objects looked before and look now."""
+    same = [then == look for then, look in zip(pending.before, now, strict=True)]
+    if pending.failed:
+        # MariaDB drops those of several tables that are there, and complains of the others.
+        several_or_unknown = len(pending.objects or ()) > 1 or (
+            pending.objects is None and not atomic_ddl(pending.server)
+        )
+        return Verdict.UNKNOWN if several_or_unknown and not (same and all(same)) else Verdict.NOT
+    verdict = Verdict.UNKNOWN
+    if (
+        pending.objects
+        and pending.server == server
+        and atomic_ddl(server)
+        and all(map(_transactional, [*pending.before, *now]))
+    ):
+        verdict = _told(pending, now, same)
+    if verdict is Verdict.UNKNOWN and pending.repeatable and not pending.fills:
+        return Verdict.AGAIN
+    return verdict
+
+
+def _told(pending: Pending, now: Sequence[str | None], same: Sequence[bool]) -> Verdict:
+    """The verdict where a statement happens as a whole or not at all."""
+    if all(same):
+        # Absent before and after is a look that tells, whatever else the statement may hide.
+        return Verdict.NOT if pending.shows or not any(now) else Verdict.UNKNOWN
+    if pending.fills and not (pending.shows and fills_at_once(pending.server)):
+        return Verdict.UNKNOWN
+    if not any(same) and (pending.shows or all(now)):
+        return Verdict.HAPPENED
+    return Verdict.UNKNOWN
+
+
+def fills_at_once(server: str) -> bool:
+    """Is a table of CREATE … SELECT there with all its rows, or not at all?
+
+    MySQL since 8.0.21 (its release notes); MariaDB with atomic DDL.
+    """
+    return "mariadb" in server.lower() or _version(server) >= (8, 0, 21)
+
+
+def atomic_ddl(server: str) -> bool:
+    """Does this server (``@@version``) undo a DDL statement that it did not finish?"""
+    return _version(server) >= ((10, 6) if "mariadb" in server.lower() else (8, 0))
+
+
+def _version(server: str) -> tuple[int, ...]:
+    number = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", server)
+    return tuple(int(part or 0) for part in number.groups()) if number else ()
+
+
+def _transactional(look: str | None) -> bool:
+    engine = re.search(r"\) ENGINE=(\w+)", look or "")
+    return engine is None or engine[1].lower() == "innodb"
+
+
+@dataclass
+class Witness:
+    """Looks at the objects of a database, through `connection`."""
+
+    connection: Connection
+    database: str
+    _server: str | None = None
+
+    def look(self, objects: Sequence[Object]) -> tuple[str | None, ...]:
+        """How objects look now: their SHOW CREATE without AUTO_INCREMENT; None for an absent one."""
+        return tuple(self._look(one) for one in objects)
+
+    def _look(self, one: Object) -> str | None:
+        name = f"{quoted(one.schema or self.database)}.{quoted(one.name)}"
+        if one.kind == "DATABASE":
+            name = quoted(one.name)
+        try:
+            (row,) = rows(self.connection, f"SHOW CREATE {one.kind} {name}")
+        except MySQLError as error:
+            if errno(error) in _ABSENT:
+                return None
+            raise
+        text = next((v for v in row[1:] if isinstance(v, str) and v.startswith(_CREATES)), "")
+        return re.sub(r" AUTO_INCREMENT=\d+", "", text)
+
+    def server(self) -> str:
+        """What decides how things look: the version, and the settings that SHOW CREATE obeys."""
+        if self._server is None:
+            found = rows(self.connection, "SELECT @@version, @@sql_mode, @@sql_quote_show_create")
+            self._server = " ".join(str(value) for value in found[0])
+        return self._server
+
+    def forget_the_server(self) -> None:
+        """After a statement that may have changed the session's settings."""
+        self._server = None
+
+    def verdict(self, pending: Pending) -> Verdict:
+        """Whether `pending` happened, by looking."""
+        return decide(pending, self.look(pending.objects or ()), self.server())

@@ -1,0 +1,460 @@
+"""One revision on its way through the journal: what to skip, what to run, where it is then.
+
+After a crash, the statements before the position are in, and are skipped once they are proved to be
+the same (a rolling digest); what they gave back is given again. The statement *at* the position is in
+doubt: see `ebhook.doubt`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pymysql.err import MySQLError
+
+from ebhook import answers
+from ebhook.answers import Answer, Place
+from ebhook.beanstalk import Holder
+from ebhook.chain import Revision
+from ebhook.database import LOST, Connection, Errno, errno, run, scalar
+from ebhook.doubt import Pending, Verdict
+from ebhook.errors import InDoubt, RevisionChanged
+from ebhook.journal import BETWEEN, LONGEST, Entry, Journal, fold, who
+from ebhook.session import Session
+from ebhook.sql import Kind, Touched, bare, plain, touched
+
+_LOGGED = 100_000  # characters of statement texts that are kept per revision, for people
+# A read whose answer belongs to the session, which a later run must have for itself.
+_SESSIONS_OWN = re.compile(r"\bGET_LOCK\b|\bCONNECTION_ID\b", re.I)
+_LOCKS_ROWS = re.compile(r"\bFOR (?:UPDATE|SHARE)\b|\bLOCK IN SHARE MODE\b", re.I)
+# What is kept for people has no use for a user's password.
+_PASSWORDS = re.compile(
+    r"(\bIDENTIFIED (?:WITH \S+ )?(?:BY|AS) (?:PASSWORD )?|\bPASSWORD ?(?:\( ?|= ?|FOR [^=]*= ?))"
+    r"(?:'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\")",
+    re.I | re.S,
+)
+_COMMITS = ("COMMIT", "BEGIN", "START", "LOCK", "UNLOCK", "FLUSH")
+_RUNS_OTHERS = re.compile(r"\s*(CALL|EXECUTE|BEGIN|/\*)", re.I)
+_IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
+
+
+@dataclass
+class Recorder:
+    """One revision on its way: which statements to skip, and the position after each.
+
+    `entry` is the unfinished row of an earlier run, or None. Call `run` for every statement of the
+    migration, `leave` and `undone` around the transaction's ends, then `finish` in the transaction
+    that moves the version, or `settle` when something failed.
+    """
+
+    journal: Journal
+    revision: Revision
+    kind: str
+    holder: Holder
+    entry: Entry | None = None
+    index: int = 0  # statements that the migration has issued in this run
+    digest: str = ""
+    began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.id = self.entry.id if self.entry else None
+        self.resumed = self.entry  # until the migration is where that run ended
+        if self.entry is not None and self.entry.pending is None and self.entry.position == 0:
+            self.resumed = None
+        self.text = ""  # of the last statement
+        self.verdict: Verdict | None = None  # on the statement in doubt
+        self.refusal: InDoubt | RevisionChanged | None = None
+        self.session = Session(self.journal.database)
+        self.opaque = False  # has run something of which nobody knows what it does
+        self.reads = 0  # since the last statement that changes something
+        # What is told to the journal for people and for a later run: all of it, and what is new.
+        self.texts: list[str] = []
+        self.answers: dict[Place, Answer] = {}
+        self.logged = self.kept = 0  # characters of texts, and of rows
+        self.told = (0, 0)  # how many texts and answers are in the row
+        self.fresh = True  # the row may have others
+        self.behind = False  # the row's position is not `index`
+        # What is certain of the last definition, whatever else the transaction comes to.
+        self.certain: tuple[int, str] | None = None
+        self.failed: int | None = None
+
+    def run(self, kind: Kind, text: str, execute: Callable[[], Answer | None]) -> Answer | None:
+        """Runs a statement once in the life of the database.
+
+        Args:
+            text: the statement with its values, as digested and shown.
+            execute: does it; None: its answer cannot be kept.
+
+        Returns: None when it was run; what it gave the first time when it is in already.
+
+        Raises:
+            RevisionChanged: what an earlier run applied is not what the file says now.
+            InDoubt: whether it happened in an earlier run cannot be told.
+        """
+        if self.refusal is not None:  # the migration has caught it, and goes on
+            raise self.refusal
+        self.text = text
+        try:
+            if self.session.owns(kind, text):
+                return self._run_own(kind, text, execute)
+            if kind is Kind.READ:
+                return self._read(text, execute)
+            if self.resumed is not None:
+                answer = self._is_in(self.resumed, text)
+                if answer is not None:
+                    self.session.skips(text)
+                    return answer
+            self._refuse_without(self.session.missing(text))
+        except (InDoubt, RevisionChanged) as refusal:
+            self.refusal = refusal
+            raise
+        if kind is Kind.DATA:
+            self._run_data(text, execute)
+        else:
+            self._run_definition(kind, text, execute)
+        return None
+
+    def leave(self) -> None:
+        """The transaction is about to be committed by the migration."""
+        if self.behind and self.resumed is None and self.refusal is None:
+            self._record(pending=None, pending_objects=None)
+
+    def undone(self) -> None:
+        """The transaction, or a part of it, was rolled back: what was told in it is not there."""
+        self.fresh = True
+        self.behind = self.index > 0
+
+    def moved(self) -> None:
+        """The session may be in another database now."""
+        self.session.database = str(scalar(self.journal.connection, "SELECT DATABASE()"))
+
+    def finish(self) -> None:
+        """The revision is done; commits with the version."""
+        if self.refusal is not None:
+            raise self.refusal
+        if self.resumed is not None:
+            self._end_early(self.resumed)
+        values: dict[str, object] = {
+            "position": self.index,
+            "digest": self.digest,
+            "checksum": self.revision.checksum,
+            "seconds": time.monotonic() - self.began + ((self.entry and self.entry.seconds) or 0.0),
+            "note": None,
+            **who(self.holder),
+        }
+        self._write(values, finished=True)
+
+    def settle(self, note: str) -> int:
+        """After a failure, and a rollback: what is certain of the statement in doubt, and why it
+        stopped. Commits. The number of statements that are in."""
+        entry = self.journal.unfinished()
+        if entry is None:
+            return 0
+        position = entry.position
+        values: dict[str, object] = {"note": note[:1000]}
+        if entry.id == self.id and entry.pending is not None:
+            if self.certain is not None and self.certain[0] == position + 1:
+                position, digest = self.certain
+                values |= {"position": position, "digest": digest}
+                values |= {"pending": None, "pending_objects": None}
+                values |= self._all_told(position)
+            elif self.failed == position:
+                values["pending_objects"] = replace(entry.pending, failed=True).dumped()
+        self.journal.write(entry.id, values)
+        self.journal.connection.commit()
+        return position
+
+    # What an earlier run did
+
+    def _past(self) -> bool:
+        """Is a statement in that the migration issues after this point?"""
+        entry = self.resumed
+        return entry is not None and (self.index < entry.position or self._happened(entry))
+
+    def _is_in(self, entry: Entry, text: str) -> Answer | None:
+        """What the migration's next statement gave in an earlier run; None: it is still to be run."""
+        if self.index < entry.position:
+            answer = entry.answers.get((self.index, 0), Answer())
+            self._pass(text, answer)
+            if self.index == entry.position:
+                if self.digest != entry.digest:
+                    self._refuse(entry, "its first statements are not those that are in")
+                if entry.pending is None:
+                    self.resumed = None
+            return answer
+        happened = self._happened(entry)
+        self.resumed = None
+        assert entry.pending is not None
+        if text != entry.pending.sql and self.verdict is not Verdict.NOT:
+            may = "is" if happened else "may be"
+            self._refuse(
+                entry, f"statement {entry.position + 1} {may} in, and is not in the file now"
+            )
+        if not happened:
+            return None
+        self._pass(text, Answer())
+        self.behind = True
+        return Answer()
+
+    def _happened(self, entry: Entry) -> bool:
+        """Did the statement in doubt happen? Raises `InDoubt` when that cannot be told."""
+        assert entry.pending is not None
+        if self.verdict is None:
+            self.verdict = self.journal.witness.verdict(entry.pending)
+        if self.verdict is Verdict.UNKNOWN:
+            raise in_doubt(self.journal.tenant, entry)
+        return self.verdict is Verdict.HAPPENED
+
+    def _end_early(self, entry: Entry) -> None:
+        """The revision issued no more statements than were in: fine only if that is all of them."""
+        if self.index < entry.position or self._happened(entry):
+            self._refuse(entry, "it issues fewer statements than are in")
+
+    def _refuse(self, entry: Entry, why: str) -> None:
+        listed = "\n".join(f"    {' '.join(sql.split())[:200]}" for sql in entry.statements)
+        edited = entry.checksum != self.revision.checksum
+        cause, back = (
+            "Its statements differ from run to run (time, random values)",
+            "Do the rest of it by hand and move the version",
+        )
+        if edited:
+            cause = "The file was changed after it was half applied"
+            back = (
+                f"Put these back at the top of {self.revision.path.name} (only what follows may be "
+                f"mended), then: ebhook upgrade {self.journal.tenant}"
+            )
+        raise RevisionChanged(
+            f"{self.journal.tenant}: revision {self.revision.id} is half applied, and {why}. "
+            f"{cause}.",
+            f"It was applied up to here:\n{listed}\n  Nothing more was changed.",
+            f"{back}. Or undo these by hand, and then: "
+            f"DELETE FROM {self.journal.table} WHERE id = {entry.id};",
+        )
+
+    def _refuse_without(self, lost: str | None) -> None:
+        """What still has to run cannot be run: an earlier session took along what it builds on."""
+        if lost is None:
+            return
+        entry = self.entry
+        assert entry is not None
+        listed = "\n".join(f"    {' '.join(sql.split())[:200]}" for sql in entry.statements)
+        raise RevisionChanged(
+            f"{self.journal.tenant}: revision {self.revision.id} is half applied, and the rest of it "
+            f"builds on {lost}, which was gone with the session.",
+            f"These are in:\n{listed}\n  Nothing more was changed.",
+            "Do the rest of it by hand and move the version. Or undo these by hand, and then: "
+            f"DELETE FROM {self.journal.table} WHERE id = {entry.id};",
+        )
+
+    def _read(self, text: str, execute: Callable[[], Answer | None]) -> Answer | None:
+        """What was read in an earlier run, before a statement that is in, is read from the journal:
+        what the migration does next may follow from it."""
+        self.reads += 1
+        place = (self.index, self.reads)
+        question = answers.asked(text)
+        if self._past():
+            assert self.resumed is not None
+            self.session.lost |= self.session.at_stake(Kind.READ, text)
+            known = self.resumed.answers.get(place)
+            if known is not None and known.asked == question:
+                if _LOCKS_ROWS.search(bare(text)):
+                    self._lock_rows(execute)
+                self._keep(place, known)
+                return known
+        self._refuse_without(self.session.missing(text))
+        try:
+            answer = execute()
+        except MySQLError as error:
+            if errno(error) not in LOST:
+                self._keep(place, replace(answers.failed(error), asked=question))
+            raise
+        if (
+            answer is not None
+            and answer.columns is not None
+            and not _SESSIONS_OWN.search(bare(text))
+        ):
+            self._keep(place, replace(answer, asked=question))
+        return None
+
+    def _lock_rows(self, execute: Callable[[], Answer | None]) -> None:
+        try:
+            execute()
+        except MySQLError as error:
+            if errno(error) in LOST:
+                raise
+
+    # What this run does
+
+    def _run_own(
+        self, kind: Kind, text: str, execute: Callable[[], Answer | None]
+    ) -> Answer | None:
+        """What is the session's own is done again in each run, unless it would come out otherwise."""
+        if self.session.drops(text):
+            return Answer()
+        stake = self.session.at_stake(kind, text)
+        if stake and self._past():
+            self.session.lost |= stake
+            return Answer()
+        self._refuse_without(self.session.makes_again(kind, text))
+        words = plain(text).upper()
+        word = words.partition(" ")[0]
+        commits = word in _COMMITS or words.startswith("SET PASSWORD") or "AUTOCOMMIT" in words
+        if commits or kind is Kind.DEFINITION:  # ALTER TABLE does, for any table
+            self.leave()
+        execute()
+        if word == "ROLLBACK":
+            self.undone()
+        elif word == "USE":
+            self.moved()
+        return None
+
+    def _run_data(self, text: str, execute: Callable[[], Answer | None]) -> None:
+        """The position goes into the rows' own transaction, at its end: see `leave`."""
+        connection = self.journal.connection
+        alone = bool(connection.get_autocommit()) and not _in_transaction(connection)
+        if alone:
+            connection.begin()
+        try:
+            self._execute(text, execute)
+            if alone:
+                self._record(pending=None, pending_objects=None)
+                connection.commit()
+        except BaseException:
+            if alone:
+                connection.rollback()
+            self.undone()
+            raise
+
+    def _run_definition(self, kind: Kind, text: str, execute: Callable[[], Answer | None]) -> None:
+        connection, place = self.journal.connection, self.index
+        known = touched(text) if kind is Kind.DEFINITION else None
+        self._record(pending=text, pending_objects=self._pending(text, known).dumped())
+        if kind is Kind.OPAQUE:
+            self.opaque = True
+            connection.commit()  # nobody knows whether it commits by itself
+        try:
+            self._execute(text, execute)
+        except MySQLError as error:
+            unread = errno(error) == Errno.PARSE_ERROR and not _RUNS_OTHERS.match(text)
+            if errno(error) not in LOST and (kind is Kind.DEFINITION or unread):
+                self.failed = place
+            raise
+        if kind is Kind.OPAQUE:
+            self._record(pending=None, pending_objects=None)
+            connection.commit()
+        self.certain = (self.index, self.digest)
+
+    def _execute(self, text: str, execute: Callable[[], Answer | None]) -> None:
+        """Runs it. A migration may catch an error and go on: it was issued all the same."""
+        answer: Answer | None = None
+        try:
+            answer = execute()
+        except MySQLError as error:
+            answer = answers.failed(error)
+            raise
+        finally:
+            self._pass(text, answer or Answer())
+            self.behind = True
+
+    def _pass(self, text: str, answer: Answer) -> None:
+        self._keep((self.index, 0), answer)
+        self.digest = fold(self.digest, text)
+        self.index += 1
+        self.reads = 0
+        shown = _PASSWORDS.sub(r"\1'***'", text)
+        self.texts.append(shown[:LONGEST] if self.logged < _LOGGED else "")
+        self.logged += len(self.texts[-1])
+
+    def _keep(self, place: Place, answer: Answer) -> None:
+        size = answers.size(answer)
+        if self.kept + size <= answers.LARGEST:
+            self.kept += size
+            self.answers[place] = answer
+        elif place[1] == 0:  # rows from INSERT … RETURNING: unlike a read, it cannot be asked again
+            self.answers[place] = answers.FORGOTTEN
+
+    def _pending(self, text: str, known: Touched | None) -> Pending:
+        witness = self.journal.witness
+        if known is None:
+            return Pending(text, None, server=witness.server())
+        here = self.session.database
+        objects = tuple(replace(one, schema=one.schema or here) for one in known.objects)
+        return Pending(
+            text,
+            objects,
+            witness.look(objects),
+            known.shows,
+            known.repeatable,
+            known.fills,
+            witness.server(),
+        )
+
+    # Into the journal
+
+    def _record(self, **values: object) -> None:
+        """Writes how far the revision is, in the open transaction."""
+        values |= {
+            "position": self.index,
+            "digest": self.digest,
+            "checksum": self.revision.checksum,
+            "note": None,
+        }
+        self._write(values)
+
+    def _write(self, values: dict[str, object], *, finished: bool = False) -> None:
+        values |= self._all_told() if self.fresh else self._newly_told()
+        if finished:
+            values = {name: value for name, value in values.items() if "answers" not in name}
+        if self.id is None or not self.journal.write(self.id, values, finished=finished):
+            # New, or undone together with a transaction that the migration rolled back.
+            self._add(values, finished=finished)
+        self.fresh = self.behind = False
+        self.told = (len(self.texts), len(self.answers))
+
+    def _all_told(self, position: int | None = None) -> dict[str, object]:
+        """Texts and answers of the statements before `position`."""
+        known = ((p, a) for p, a in self.answers.items() if position is None or p[0] < position)
+        return {"statements": _texts(self.texts[:position]), "answers": answers.dumped(known)}
+
+    def _newly_told(self) -> dict[str, object]:
+        texts, known = self.told
+        new = list(self.answers.items())[known:]
+        return {"+statements": _texts(self.texts[texts:]), "+answers": answers.dumped(new)}
+
+    def _add(self, values: Mapping[str, object], *, finished: bool) -> None:
+        own = {name: value for name, value in values.items() if not name.startswith("+")}
+        own |= self._all_told() | who(self.holder)
+        # A migration may ask for the id that its own last INSERT made.
+        last = scalar(self.journal.connection, "SELECT LAST_INSERT_ID()") if self.index else 0
+        self.id = self.journal.add(
+            kind=self.kind,
+            revision=self.revision.id,
+            down_revision=",".join(self.revision.parents) or None,
+            **own,
+        )
+        if last:
+            run(self.journal.connection, "DO LAST_INSERT_ID(%s)", last)
+        if finished:
+            self.journal.write(self.id, {}, finished=True)
+
+
+def _in_transaction(connection: Connection) -> bool:
+    status: int = connection.server_status  # type: ignore[attr-defined]
+    return bool(status & _IN_TRANSACTION)
+
+
+def _texts(parts: Sequence[str]) -> str:
+    return "".join(text + BETWEEN for text in parts if text)
+
+
+def in_doubt(tenant: str, entry: Entry) -> InDoubt:
+    """The question that only a person can answer."""
+    sql = " ".join(entry.pending.sql.split())[:300] if entry.pending else ""
+    return InDoubt(
+        f"{tenant}: revision {entry.revision} stopped at statement {entry.position + 1}, and "
+        f"whether that happened cannot be told: {sql}",
+        f"{entry.position} statements of it are in. Nothing more was changed.",
+        f"Look at the database, then say it: ebhook resolve {tenant} --applied | --not-applied",
+    )

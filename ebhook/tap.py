@@ -1,0 +1,81 @@
+"""The locked connection as a migration sees it: whatever it does there goes by a `Listener`.
+
+At PyMySQL's own level, below SQLAlchemy: a migration that asks for the driver's connection and cursor
+is heard, too. ebhook's own statements use the connection itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from pymysql.cursors import Cursor
+
+from ebhook.database import Connection
+
+
+class Listener(Protocol):
+    def statement(self, cursor: Cursor, text: str, query: Callable[[str], Any]) -> None:
+        """In place of a statement: `text` is final, with its values; `query` runs what it is given
+        on `cursor`."""
+
+    def before_commit(self) -> None: ...
+
+    def after_rollback(self) -> None: ...
+
+    def moved(self) -> None:
+        """The session may be in another database now."""
+
+
+class Tap:
+    """Stands in for `connection`. It never connects anew."""
+
+    def __init__(self, connection: Connection, listener: Listener) -> None:
+        self._connection = connection
+        self._listener = listener
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def cursor(self, cursor: type[Cursor] | None = None) -> Cursor:
+        kind = _Hears if cursor in (None, Cursor) else type("_Hears", (_Hears, cursor), {})
+        made: Cursor = kind(self._connection, self._listener)
+        return made
+
+    def begin(self) -> None:
+        self._listener.before_commit()
+        self._connection.begin()
+
+    def commit(self) -> None:
+        self._listener.before_commit()
+        self._connection.commit()
+
+    def rollback(self) -> None:
+        self._connection.rollback()
+        self._listener.after_rollback()
+
+    def autocommit(self, value: bool) -> None:
+        if value != self._connection.get_autocommit():
+            self._listener.before_commit()
+        self._connection.autocommit(value)
+
+    def select_db(self, db: str) -> None:
+        self._connection.select_db(db)
+        self._listener.moved()
+
+    def ping(self, reconnect: bool = False) -> None:
+        self._connection.ping(reconnect=False)
+
+
+class _Hears(Cursor):
+    """A cursor with a listener. Another kind of cursor is made from this and from itself."""
+
+    def __init__(self, connection: Connection, listener: Listener) -> None:
+        super().__init__(connection)
+        self.listener = listener
+
+    def _query(self, q: str | bytes | bytearray) -> int:
+        # What execute, executemany and callproc all come to, in every release that is allowed.
+        text = q if isinstance(q, str) else bytes(q).decode("utf-8", "surrogateescape")
+        self.listener.statement(self, text, super()._query)  # type: ignore[misc]
+        return int(self.rowcount)
