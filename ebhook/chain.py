@@ -13,8 +13,8 @@ import configparser
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import cleandoc
 from pathlib import Path
@@ -40,6 +40,10 @@ class Chain:
     """All revisions by id, parents before children, with exactly one head (or none at all)."""
 
     revisions: Mapping[str, Revision]
+    # By where a database stands: a fleet's stand in few places, and each is asked about often.
+    _lineages: dict[tuple[str, ...], frozenset[str]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @cached_property
     def head(self) -> str | None:
@@ -48,19 +52,26 @@ class Chain:
 
     def lineage(self, ids: Iterable[str]) -> frozenset[str]:
         """The revisions that a database standing at `ids` has, `ids` included."""
-        seen: set[str] = set()
-        todo = [one for one in ids if one in self.revisions]
-        while todo:
-            one = todo.pop()
-            if one not in seen:
-                seen.add(one)
-                todo.extend(self.revisions[one].parents)
-        return frozenset(seen)
+        place = tuple(ids)
+        if place not in self._lineages:
+            seen: set[str] = set()
+            todo = [one for one in place if one in self.revisions]
+            while todo:
+                one = todo.pop()
+                if one not in seen:
+                    seen.add(one)
+                    todo.extend(self.revisions[one].parents)
+            self._lineages[place] = frozenset(seen)
+        return self._lineages[place]
 
     def missing(self, ids: Iterable[str], target: str | None) -> tuple[Revision, ...]:
         """What a database at `ids` still needs to be at `target`, in the order to apply it."""
         wanted = self.lineage([target] if target else []) - self.lineage(ids)
         return tuple(revision for id, revision in self.revisions.items() if id in wanted)
+
+    def reaches(self, ids: Collection[str], target: str | None) -> bool:
+        """Does a database at `ids` have all that `target` needs, `target` included?"""
+        return target is None or target in ids or target in self.lineage(ids)
 
     def knows(self, ids: Iterable[str]) -> bool:
         return all(one in self.revisions for one in ids)

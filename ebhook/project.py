@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import logging.config  # nearly every env.py wants it: once for all workers
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator

@@ -170,7 +170,7 @@ def _settled(standing: Standing, chain: Chain, plan: Plan) -> Result | None:
     if plan.downgrade:
         there = standing.revisions == ((plan.target,) if plan.target else ())
     else:
-        there = not chain.missing(standing.revisions, plan.target)
+        there = chain.reaches(standing.revisions, plan.target)
     return Result(name, Outcome.AT_HEAD, at, at, 0.0) if there else None
 
 

@@ -184,7 +184,7 @@ class _Session:
         if self.order.downgrade:
             there = at == ((target,) if target else ())
         else:
-            there = chain.knows(at) and not chain.missing(at, target)
+            there = chain.knows(at) and chain.reaches(at, target)
         if not there:
             return False
         half = self.journal.unfinished()

@@ -39,7 +39,8 @@ from ebhook.url import Url
 if TYPE_CHECKING:
     from ebhook.project import Project
 
-_MAIN = "from ebhook.worker import main; main()"
+# What is imported stays, and is shared with the workers: nothing of it is worth a collection.
+_MAIN = "import gc; gc.disable(); from ebhook.worker import main; main()"
 
 
 @dataclass(eq=False)
@@ -189,7 +190,6 @@ def main() -> None:
         control.send(None)
     except BrokenPipeError:  # `boot` has ended meanwhile
         return
-    gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the workers
     _serve(control, project)
@@ -198,7 +198,8 @@ def main() -> None:
 def _load(settings: Settings, chain: Chain) -> Project:
     os.chdir(settings.root)
     sys.path.insert(0, str(settings.root))
-    import_module("ebhook.upgrade")  # what the workers need, once for all of them
+    for module in ("ebhook.upgrade", "encodings.idna"):  # what the workers need, once for them all
+        import_module(module)
     from ebhook.project import load_project
 
     return load_project(settings, chain)
@@ -242,6 +243,7 @@ def _serve(control: Connection, project: Project) -> None:
         except (EOFError, OSError):
             return
         if os.fork() == 0:
+            gc.enable()
             control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             die_with_parent(template)
