@@ -17,88 +17,27 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
 from math import ceil
 
 from pymysql.err import MySQLError
 
 from ebhook.beanstalk import Holder
 from ebhook.database import (
-    DENIED,
-    LOST,
-    READ_ONLY,
     Connection,
     Errno,
     errno,
-    quoted,
     rollback,
     rows,
     run,
     scalar,
     text_of,
 )
-from ebhook.errors import LockHeld, LockTableForeign, LockUnavailable
+from ebhook.errors import LockHeld, LockUnavailable
 from ebhook.events import Emit, LockTaken, LockTakenOver, LockWaiting
-
-# Column → its definition. `id` first: with its primary key it makes a second row impossible.
-COLUMNS = {
-    "id": "TINYINT UNSIGNED NOT NULL DEFAULT 1",
-    "token": "CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NULL",
-    "holder": "VARCHAR(190) CHARACTER SET utf8mb4 NULL",
-    "pid": "INT UNSIGNED NULL",
-    "connection_id": "BIGINT UNSIGNED NULL",
-    "environment": "VARCHAR(190) CHARACTER SET utf8mb4 NULL",
-    "version_label": "VARCHAR(190) CHARACTER SET utf8mb4 NULL",
-    "command": "VARCHAR(190) CHARACTER SET utf8mb4 NULL",
-    "acquired_at": "DATETIME(6) NULL DEFAULT CURRENT_TIMESTAMP(6)",
-}
-
-# What the server says of a column with our name that cannot take our value.
-UNFIT = {
-    Errno.BAD_NULL,
-    Errno.OUT_OF_RANGE,
-    Errno.DATA_TRUNCATED,
-    Errno.WRONG_VALUE,
-    Errno.WRONG_VALUE_FOR_FIELD,
-    Errno.NO_DEFAULT,
-    Errno.DATA_TOO_LONG,
-}
+from ebhook.lock_table import COLUMNS, UNFIT, LockRow, LockTable, row_from, select_row
 
 # The longest single wait inside GET_LOCK: between two, the waiter looks whether the work is done.
 SLICE = 2.0
-
-
-@dataclass(frozen=True)
-class LockRow:
-    """What is known of a tenant's lock. `token` None: a person's freeze, or no row at all.
-
-    `alive` is whether a session owns the named lock; `since` is in the server's clock (UTC).
-    """
-
-    holder: str | None
-    pid: int | None
-    since: datetime | None
-    alive: bool
-    token: str | None
-    connection_id: int | None
-    environment: str | None = None
-    version_label: str | None = None
-    command: str | None = None
-    has_row: bool = True
-
-    @property
-    def frozen(self) -> bool:
-        """Made by hand: nobody's session stands behind it, and none is expected to."""
-        return self.has_row and self.token is None
-
-    def __str__(self) -> str:
-        if not self.has_row:
-            return f"MySQL connection {self.connection_id} (its row was deleted)"
-        if self.frozen:
-            return f"{self.holder} (by hand)" if self.holder else "a row that was made by hand"
-        name = f"{self.holder}:{self.pid}" if self.pid else f"{self.holder}"
-        return f"{name} ({self.version_label})" if self.version_label else name
 
 
 def lock_name(database: str, *, folds: bool) -> str:
@@ -114,47 +53,13 @@ def lock_name(database: str, *, folds: bool) -> str:
     return f"ebhook:{re.sub('[^a-z0-9_-]', '_', database.lower())[:36]}:{digest[:20]}"
 
 
-def select_row(place: str, columns: set[str], first: str = "") -> str:
-    """The query for one `LockRow` from a lock table that has `columns` (a foreign one has fewer).
-
-    A person's row comes before ours: an adopted table, or another id, has room for both.
-
-    Args:
-        place: the quoted table.
-        first: what to select before the columns of the row.
-    """
-    wanted = list(COLUMNS)[1:]
-    listed = ", ".join(quoted(name) if name in columns else "NULL" for name in wanted)
-    order = " ORDER BY COALESCE(token, '') <> ''" if "token" in columns else ""
-    return f"SELECT {first}{listed} FROM {place}{order} LIMIT 1"
-
-
-def row_from(values: tuple[object, ...], owner: int | None) -> LockRow:
-    """A `LockRow` from what `select_row` asked for and the named lock's owner.
-
-    An older deployment's columns may have our names and hold anything.
-    """
-    token, holder, pid, connection_id, environment, label, command, since = values
-    return LockRow(
-        holder=str(holder) if holder is not None else None,
-        pid=int(str(pid)) if str(pid).isdecimal() else None,
-        since=since if isinstance(since, datetime) else None,
-        alive=owner is not None,
-        token=str(token) if token else None,
-        connection_id=int(str(connection_id)) if str(connection_id).isdecimal() else owner,
-        environment=str(environment) if environment is not None else None,
-        version_label=str(label) if label is not None else None,
-        command=str(command) if command is not None else None,
-    )
-
-
 class TenantLock:
     """The lock of the database that `connection` is in, taken and given back on it."""
 
     def __init__(self, connection: Connection, tenant: str, table: str, *, named: bool) -> None:
         self.connection = connection
         self.tenant = tenant
-        self.table = table
+        self.table = LockTable(connection, tenant, table)
         self.named = named
         ((database, folds),) = rows(connection, "SELECT DATABASE(), @@lower_case_table_names")
         self.database = str(database)
@@ -165,10 +70,10 @@ class TenantLock:
         owner = (
             scalar(self.connection, "SELECT IS_USED_LOCK(%s)", self.name) if self.named else None
         )
-        columns = self._columns()
+        columns = self.table.columns()
         try:
             if columns:
-                for values in rows(self.connection, select_row(quoted(self.table), columns)):
+                for values in rows(self.connection, select_row(self.table.quoted, columns)):
                     return row_from(values, owner)
         except MySQLError as error:
             if errno(error) != Errno.LOCK_WAIT_TIMEOUT:
@@ -232,7 +137,7 @@ class TenantLock:
         run(self.connection, "UNLOCK TABLES")
         self.connection.select_db(self.database)
         # By its key: a migration may have set sql_safe_updates.
-        run(self.connection, f"DELETE FROM {quoted(self.table)} WHERE id = 1 AND token = %s", token)
+        run(self.connection, f"DELETE FROM {self.table.quoted} WHERE id = 1 AND token = %s", token)
         self.connection.commit()
 
     def is_ours(self) -> bool:
@@ -259,7 +164,7 @@ class TenantLock:
             which: dict[str, object] = {}
             if row.token is not None:
                 which["token = %s"] = row.token
-            elif "token" in self._columns():
+            elif "token" in self.table.columns():
                 which["COALESCE(token, '') = %s"] = ""
             if row.token is None and row.since is not None:
                 which["acquired_at = %s"] = row.since
@@ -269,7 +174,7 @@ class TenantLock:
                 "SET SESSION innodb_lock_wait_timeout = 2, lock_wait_timeout = 2, "
                 "sql_safe_updates = 0",
             )
-            gone = run(self.connection, f"DELETE FROM {quoted(self.table)}{where}", *which.values())
+            gone = run(self.connection, f"DELETE FROM {self.table.quoted}{where}", *which.values())
             self.connection.commit()
             return bool(gone)
         except MySQLError as error:
@@ -367,7 +272,7 @@ class TenantLock:
         except MySQLError as error:
             self._free_name()
             if errno(error) in UNFIT:
-                raise self._foreign(text_of(error)) from None
+                raise self.table.foreign(text_of(error)) from None
             if errno(error) in (
                 Errno.LOCK_WAIT_TIMEOUT,
                 Errno.LOCK_DEADLOCK,
@@ -425,67 +330,19 @@ class TenantLock:
         except MySQLError:
             pass  # the session is gone, and the lock with it
 
-    def _columns(self) -> set[str]:
-        found = rows(
-            self.connection,
-            "SELECT LOWER(column_name) FROM information_schema.columns "
-            "WHERE table_schema = DATABASE() AND table_name = %s",
-            self.table,
-        )
-        return {str(row[0]) for row in found}
-
-    def _make_table(self) -> None:
-        """Creates the table, or adds what an older deployment's table lacks."""
-        columns, table = self._columns(), quoted(self.table)
-        if not columns:
-            body = ", ".join(f"{quoted(name)} {kind}" for name, kind in COLUMNS.items())
-            run(
-                self.connection,
-                f"CREATE TABLE IF NOT EXISTS {table} ({body}, PRIMARY KEY (id)) "
-                "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
-            )
-            return
-        if scalar(self.connection, f"SELECT COUNT(*) FROM {table}"):
-            self.connection.rollback()
-            raise _HeldByRow  # a row of the older deployment is a held lock until it is gone
-        own = rows(
-            self.connection,
-            "SELECT column_name FROM information_schema.columns "
-            "WHERE table_schema = DATABASE() AND table_name = %s AND is_nullable = 'NO' "
-            "AND column_default IS NULL AND extra NOT LIKE '%%auto_increment%%'",
-            self.table,
-        )
-        needed = sorted({str(row[0]).lower() for row in own} - set(COLUMNS))
-        if needed:
-            raise self._foreign(f"it wants a value for {', '.join(needed)}")
-        add = [f"ADD COLUMN {quoted(n)} {kind}" for n, kind in COLUMNS.items() if n not in columns]
-        if "id" not in columns:
-            add.append("ADD UNIQUE KEY ebhook_one_row (id)")
-        try:
-            run(self.connection, f"ALTER TABLE {table} {', '.join(add)}")
-        except MySQLError as error:
-            if errno(error) in (Errno.LOCK_WAIT_TIMEOUT, *LOST, *READ_ONLY, *DENIED):
-                raise
-            raise self._foreign(text_of(error)) from None
-
-    def _foreign(self, why: str) -> LockTableForeign:
-        return LockTableForeign(
-            f"{self.tenant}: the table {self.table} is not ebhook's and cannot be made so: {why}.",
-            next='Choose another name: [lock] table = "…" in ebhook.toml (EBHOOK_LOCK_TABLE)',
-        )
-
     def _write_row(self, holder: Holder) -> LockRow | None:
         """The row of a dead holder that it has replaced."""
         if not self.named and self._named_by_another():
             raise _HeldByRow
-        table = quoted(self.table)
+        table = self.table.quoted
         sql = select_row(table, set(COLUMNS), "id, ") + " FOR UPDATE"
         try:
             present = rows(self.connection, sql)
         except MySQLError as error:
             if errno(error) not in (Errno.NO_SUCH_TABLE, Errno.BAD_FIELD):
                 raise
-            self._make_table()
+            if not self.table.adopt():
+                raise _HeldByRow from None
             present = rows(self.connection, sql)
         found = next((row_from(values[1:], None) for values in present), None)
         if found is not None and not self._is_dead(found):

@@ -34,7 +34,7 @@ from ebhook.events import (
     UpgradeStarted,
     WaveStarted,
 )
-from ebhook.lock import LockRow
+from ebhook.lock_table import LockRow
 from ebhook.rollout import Result
 from ebhook.secret import Secret
 from ebhook.survey import Half, Standing

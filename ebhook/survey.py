@@ -28,7 +28,8 @@ from ebhook.database import (
     scalar,
 )
 from ebhook.errors import EbhookError, RevisionUnknown
-from ebhook.lock import LockRow, lock_name, row_from, select_row
+from ebhook.lock import lock_name
+from ebhook.lock_table import LockRow, row_from, select_row
 from ebhook.settings import Settings
 from ebhook.threads import in_threads
 

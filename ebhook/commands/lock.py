@@ -14,7 +14,8 @@ from ebhook.commands.gather import Options, gather_tenants, load_settings, repor
 from ebhook.database import Tenant, connect, explain
 from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
 from ebhook.journal import Journal
-from ebhook.lock import LockRow, TenantLock
+from ebhook.lock import TenantLock
+from ebhook.lock_table import LockRow
 from ebhook.report import lock_document, lock_text, print_json, table
 from ebhook.settings import Settings
 from ebhook.survey import State, survey

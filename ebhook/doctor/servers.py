@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from pymysql.err import MySQLError
 
-from ebhook import journal, lock, tls
+from ebhook import journal, lock_table, tls
 from ebhook.chain import Chain
 from ebhook.database import Connection, Tenant, connect, errno, explain, quoted, rows, scalar
 from ebhook.doctor.finding import Finding, Level, fail, failed, ok, warn
@@ -227,7 +227,7 @@ class _Login:
     def tables(self, connection: Connection, tenant: Tenant) -> Iterator[Finding]:
         """The shape of ebhook's own tables, where they are there already."""
         wanted = {
-            self.settings.lock.table: set(lock.COLUMNS),
+            self.settings.lock.table: set(lock_table.COLUMNS),
             self.settings.journal.table: set(journal.COLUMNS),
         }
         for table, columns in wanted.items():

@@ -19,7 +19,8 @@ from ebhook.beanstalk import Holder
 from ebhook.database import LOST, Connection, connect, errno, quoted
 from ebhook.errors import LockHeld, LockTableForeign, LockUnavailable
 from ebhook.events import Event, LockTaken, LockTakenOver, LockWaiting
-from ebhook.lock import LockRow, TenantLock, lock_name
+from ebhook.lock import TenantLock, lock_name
+from ebhook.lock_table import COLUMNS, LockRow, LockTable
 from ebhook.url import fill
 from tests.conftest import AnyServer, Fleet, Fleets
 from tests.faults.watching import ask, running, sessions, until
@@ -612,7 +613,7 @@ def test_older_table_is_adopted(tenant: Tenant, shape: str) -> None:
             assert read(tenant.session()).alive
         assert tenant.lock_rows() == []
     now = {str(row[0]).lower() for row in tenant.run("SHOW COLUMNS FROM migration_lock")}
-    assert now == own | set(lock_module.COLUMNS)
+    assert now == own | set(COLUMNS)
 
 
 @pytest.mark.parametrize("shape", ADOPTABLE)
@@ -790,7 +791,7 @@ def test_names_of_locks_are_one_where_the_server_folds_case() -> None:
 def test_bundles_with_other_lock_tables_exclude_each_other(tenant: Tenant) -> None:
     """Where each keeps its row does not matter: the name is the database's."""
     other = tenant.session("i-2")
-    other.lock.table = "locks_of_another_bundle"
+    other.lock.table = LockTable(other.connection, tenant.name, "locks_of_another_bundle")
     with tenant.session("i-1").held(), pytest.raises(LockHeld), other.held():
         pass
 

@@ -44,7 +44,7 @@ from ebhook.events import (
     UpgradeStarted,
     WaveStarted,
 )
-from ebhook.lock import LockRow
+from ebhook.lock_table import LockRow
 from ebhook.report import (
     WORDS,
     Reporter,

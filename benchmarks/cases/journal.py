@@ -1,0 +1,84 @@
+"""What the journal costs: the whole chain on an empty database, with it and without."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Any
+
+from benchmarks.lab import Lab
+from benchmarks.measure import Case, Contender, Measured, Verdict, at_most, timed
+from ebhook.beanstalk import Holder
+from ebhook.chain import read_chain
+from ebhook.database import Tenant, connect, run
+from ebhook.journal import Journal
+from ebhook.migration import Migration
+from ebhook.project import Project, load_project
+from ebhook.settings import load
+from ebhook.url import parse_url
+
+WITH = "with the journal"
+WITHOUT = "without it"
+DATABASE = "journal_bench"
+
+
+class _Unjournalled(Migration):
+    """ebhook's way through the chain, but that nothing is recorded."""
+
+    def _recorded(self, id: str, function: Callable[..., None]) -> Callable[..., None]:
+        return function
+
+
+def journal(lab: Lab) -> Case:
+    fleet = lab.fleet
+    environ = {"EBHOOK_TENANTS_URL": fleet.url(DATABASE), "EBHOOK_ENV_PY": "false"}
+    settings = load(environ, directory=fleet.chain.folder)
+    chain = read_chain(settings.folder, env_py=False)
+    project = load_project(settings, chain)
+    tenant = Tenant(DATABASE, parse_url(fleet.url(DATABASE)))
+
+    def whole_chain(kind: type[Migration]) -> Callable[[int], float]:
+        return lambda _: _apply(lab, project, tenant, kind)
+
+    return Case(
+        name="journal",
+        title=f"One tenant, from empty to head: chain of {len(chain.revisions)} revisions",
+        subject=WITHOUT,
+        contenders=[
+            Contender(WITH, whole_chain(Migration)),
+            Contender(WITHOUT, whole_chain(_Unjournalled)),
+        ],
+        judge=_judge,
+    )
+
+
+def _apply(lab: Lab, project: Project, tenant: Tenant, kind: type[Migration]) -> float:
+    with lab.server.connect() as connection:
+        run(connection, f"DROP DATABASE IF EXISTS {DATABASE}")
+        run(connection, f"CREATE DATABASE {DATABASE}")
+    with closing(connect(tenant.url, database=DATABASE, timeout=10)) as connection:
+        table = project.settings.journal.table
+        kept = Journal(connection, tenant.name, tenant.database, table)
+        kept.make()
+        migration = kind(
+            project=project,
+            tenant=tenant,
+            connection=connection,
+            holder=Holder("bench", 0, None, None, "bench", "bench"),
+            target=project.chain.head,
+            downgrade=False,
+            deadline=time.monotonic() + 3600,
+            emit=_quiet,
+            stop=lambda: False,
+            journal=kept,
+        )
+        return timed(migration.run)
+
+
+def _quiet(_: Any) -> None:
+    pass
+
+
+def _judge(measured: Measured) -> Sequence[Verdict]:
+    return [at_most("slower with the journal", measured.ratio(WITH, WITHOUT), 1.15, "×")]
