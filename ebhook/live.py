@@ -1,11 +1,13 @@
-"""The live display on a terminal: who does what now, above it the lines of what is done."""
+"""The live displays on a terminal: a rollout at work, and a fleet that is being watched."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from typing import TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +18,7 @@ from ebhook.events import (
     LockWaiting,
     PutBack,
     RevisionStarted,
+    SurveyDone,
     TenantDone,
     UpgradeStarted,
 )
@@ -25,21 +28,18 @@ class Live:
     """Shows running tenants with their revision and time, and how many are done."""
 
     def __init__(self, stream: TextIO) -> None:
+        self._began = time.monotonic()
+        self._tenants = 0
         self._running: dict[str, tuple[float, str]] = {}
-        self._done: dict[str, int] = {}
+        self._done: Counter[str] = Counter()
         self._console = Console(file=stream, highlight=False)
-        self._live = RichLive(
-            console=self._console,
-            get_renderable=self._draw,
-            refresh_per_second=8,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self._live = _live(self._console, self)
         self._live.start()
 
     def show(self, event: Event) -> None:
         match event:
+            case SurveyDone(tenants):
+                self._tenants = tenants
             case UpgradeStarted(tenant):
                 self._running[tenant] = (time.monotonic(), "connecting")
             case LockWaiting(tenant, holder, _, left):
@@ -52,8 +52,7 @@ class Live:
                 self._running.pop(tenant, None)
             case TenantDone(tenant=tenant, outcome=outcome):
                 self._running.pop(tenant, None)
-                word = outcome.value.replace("_", " ")
-                self._done[word] = self._done.get(word, 0) + 1
+                self._done[outcome.value.replace("_", " ")] += 1
             case _:
                 pass
 
@@ -67,9 +66,93 @@ class Live:
         began, _ = self._running.get(tenant, (time.monotonic(), ""))
         self._running[tenant] = (began, what)
 
-    def _draw(self) -> RenderableType:
-        table = Table.grid(padding=(0, 2))
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        now = time.monotonic()
+        table = _grid(3)
         for tenant, (began, what) in list(self._running.items()):
-            table.add_row(Text(tenant, "bold"), f"{time.monotonic() - began:5.1f} s", Text(what))
+            table.add_row(Text(tenant, "bold"), f"{now - began:5.1f} s", Text(what))
         sums = ", ".join(f"{number} {word}" for word, number in self._done.items())
-        return Group(table, Text(sums or "starting", "dim"))
+        done = f"{self._done.total()} of {self._tenants} done"
+        told = ": ".join(part for part in (done, sums) if part)
+        yield Group(table, _line(f"{told}; {now - self._began:.0f} s", "dim"))
+
+
+class Watched:
+    """Shows a table that is read again and again; as much of it as the terminal has lines for.
+
+    What is not simply at head comes first, and what has changed since the last look is bold.
+    """
+
+    def __init__(self, stream: TextIO, headings: Sequence[str], every: float) -> None:
+        self._headings = tuple(headings)
+        self._every = every
+        self._at = ""
+        self._calm: list[Sequence[str]] = []
+        self._told: list[Sequence[str]] = []
+        self._changed: set[str] = set()
+        self._below: Sequence[str] = ()
+        self._live = _live(Console(file=stream, highlight=False), self)
+
+    def __enter__(self) -> Watched:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(
+        self,
+        at: str,
+        told: Sequence[Sequence[str]],
+        calm: Sequence[Sequence[str]],
+        below: Sequence[str],
+    ) -> None:
+        """Another look, `at` that time: the lines to see first, the others, and what is below them."""
+        before = {line[0]: tuple(line) for line in (*self._told, *self._calm)}
+        now = {line[0]: tuple(line) for line in (*told, *calm)}
+        self._changed = {name for name in now if before and before.get(name) != now[name]}
+        self._at, self._told, self._calm, self._below = at, list(told), list(calm), below
+        self._live.refresh()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not self._at:
+            yield _line("looking …", "dim")
+            return
+        lines = [*self._told, *self._calm]
+        room = max(1, console.height - len(self._below) - 4)  # less what stands around them
+        table = _grid(len(self._headings))
+        table.add_row(*(Text(heading, "dim") for heading in self._headings))
+        for line in lines[:room]:
+            style = "bold" if line[0] in self._changed else ""
+            table.add_row(*(Text(cell, style) for cell in line))
+        parts: list[RenderableType] = [table]
+        if len(lines) > room:
+            left = len(lines) - room
+            all_calm = " at head" if room >= len(self._told) else ""
+            parts.append(_line(f"… and {left} more{all_calm}", "dim"))
+        parts.extend(_line(text, "bold") for text in self._below)
+        parts.append(_line(f"{self._at}, every {self._every:g} s; Ctrl-C ends it", "dim"))
+        yield Group(*parts)
+
+
+def _live(console: Console, shown: RenderableType) -> RichLive:
+    return RichLive(
+        shown,
+        console=console,
+        refresh_per_second=8,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
+def _grid(columns: int) -> Table:
+    """Columns that a narrow terminal cuts, rather than breaks into lines."""
+    table = Table.grid(padding=(0, 2))
+    for _ in range(columns):
+        table.add_column(no_wrap=True, overflow="ellipsis")
+    return table
+
+
+def _line(text: str, style: str) -> Text:
+    return Text(text, style, no_wrap=True, overflow="ellipsis")

@@ -124,7 +124,11 @@ EVENTS: list[tuple[Event, str | None]] = [
         TenantDone("acme", Outcome.FAILED, "a1", "a2", 1.0, "It failed. It stands at a2."),
         "acme: failed: It failed. It stands at a2.",
     ),
-    (Stopping("SIGTERM"), "nothing new is started: SIGTERM"),
+    (Stopping("the deadline is too near"), "nothing new is started: the deadline is too near"),
+    (
+        Stopping("SIGINT"),
+        "nothing new is started: SIGINT; what runs may end by itself; Ctrl-C again ends it now",
+    ),
 ]
 
 
@@ -521,7 +525,7 @@ def test_one_problem_is_told_once() -> None:
         "acme, zenith, third and 2 more: h:3306 cannot be reached.\n"
         "  Nothing was changed.\n"
         "  Check the network: ebhook status\n\n"
-        "a2, b2: not started: halted.\n  It stands at a1.\n  ebhook upgrade TENANT\n\n"
+        "a2, b2: not started: halted.\n  It stands at a1.\n  ebhook upgrade a2 b2\n\n"
         "one: not started: halted.\n  It stands at a2.\n  ebhook upgrade one\n\n"
     ) in text
     assert "fifth   unreachable  ?       ?" in text
