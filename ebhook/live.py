@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TextIO
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live as RichLive
-from rich.table import Table
 from rich.text import Text
 
 from ebhook.events import (
@@ -22,6 +22,7 @@ from ebhook.events import (
     TenantDone,
     UpgradeStarted,
 )
+from ebhook.report.tables import table
 
 
 class Live:
@@ -68,13 +69,16 @@ class Live:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         now = time.monotonic()
-        table = _grid(3)
-        for tenant, (began, what) in list(self._running.items()):
-            table.add_row(Text(tenant, "bold"), f"{now - began:5.1f} s", Text(what))
+        running = list(self._running.items())
+        widest = max((cell_len(tenant) for tenant, _ in running), default=0)
+        for tenant, (began, what) in running:
+            blanks = " " * (widest - cell_len(tenant))
+            line = Text.assemble((tenant, "bold"), f"{blanks}  {now - began:5.1f} s  {what}")
+            yield _cut(line)
         sums = ", ".join(f"{number} {word}" for word, number in self._done.items())
         done = f"{self._done.total()} of {self._tenants} done"
         told = ": ".join(part for part in (done, sums) if part)
-        yield Group(table, _line(f"{told}; {now - self._began:.0f} s", "dim"))
+        yield _cut(Text(f"{told}; {now - self._began:.0f} s", "dim"))
 
 
 class Watched:
@@ -116,23 +120,20 @@ class Watched:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if not self._at:
-            yield _line("looking …", "dim")
+            yield Text("looking …", "dim")
             return
         lines = [*self._told, *self._calm]
         room = max(1, console.height - len(self._below) - 4)  # less what stands around them
-        table = _grid(len(self._headings))
-        table.add_row(*(Text(heading, "dim") for heading in self._headings))
-        for line in lines[:room]:
-            style = "bold" if line[0] in self._changed else ""
-            table.add_row(*(Text(cell, style) for cell in line))
-        parts: list[RenderableType] = [table]
+        headings, *rows = table(self._headings, lines[:room]).split("\n")
+        yield _cut(Text(headings, "dim"))
+        for line, row in zip(lines, rows, strict=False):
+            yield _cut(Text(row, "bold" if line[0] in self._changed else ""))
         if len(lines) > room:
-            left = len(lines) - room
             all_calm = " at head" if room >= len(self._told) else ""
-            parts.append(_line(f"… and {left} more{all_calm}", "dim"))
-        parts.extend(_line(text, "bold") for text in self._below)
-        parts.append(_line(f"{self._at}, every {self._every:g} s; Ctrl-C ends it", "dim"))
-        yield Group(*parts)
+            yield _cut(Text(f"… and {len(lines) - room} more{all_calm}", "dim"))
+        for text in self._below:
+            yield _cut(Text(text, "bold"))
+        yield _cut(Text(f"{self._at}, every {self._every:g} s; Ctrl-C ends it", "dim"))
 
 
 def _live(console: Console, shown: RenderableType) -> RichLive:
@@ -146,13 +147,7 @@ def _live(console: Console, shown: RenderableType) -> RichLive:
     )
 
 
-def _grid(columns: int) -> Table:
-    """Columns that a narrow terminal cuts, rather than breaks into lines."""
-    table = Table.grid(padding=(0, 2))
-    for _ in range(columns):
-        table.add_column(no_wrap=True, overflow="ellipsis")
-    return table
-
-
-def _line(text: str, style: str) -> Text:
-    return Text(text, style, no_wrap=True, overflow="ellipsis")
+def _cut(line: Text) -> Text:
+    """A line that a narrow terminal cuts, rather than breaks."""
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -26,11 +27,31 @@ _ALL = ("upgrade", "status", "doctor", "lock list")
 
 
 def table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Aligned columns; the last one is as long as it wants to be."""
-    widths = [max(len(line[i]) for line in [headings, *lines]) for i in range(len(headings))]
+    """Aligned columns; the last one is as long as it wants to be. A line is one line, whatever is
+    in it."""
+    shown = [headings, *([_printable(cell) for cell in line] for line in lines)]
+    widths = [max(_width(line[i]) for line in shown) for i in range(len(headings))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in [headings, *lines]
+        "  ".join(
+            cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in shown
+    )
+
+
+def _printable(cell: str) -> str:
+    if cell.isprintable():
+        return cell
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in cell)
+
+
+def _width(text: str) -> int:
+    """The columns that a terminal needs for it."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
     )
 
 
@@ -134,7 +155,9 @@ def status_sums(head: str | None, standings: Sequence[Standing]) -> str:
 
 
 def _next(standings: Sequence[Standing]) -> Iterator[str]:
-    """What a person may do about tenants that are not simply at head, a line each."""
+    """What a person may do about tenants that are not simply at head, a line each; nothing about
+    those that somebody works on."""
+    standings = [s for s in standings if s.lock is None or s.lock.frozen or not s.lock.alive]
     halves = [s for s in standings if s.half is not None]
     for standing in halves[:3]:
         assert standing.half is not None
@@ -157,11 +180,7 @@ def _next(standings: Sequence[Standing]) -> Iterator[str]:
     frozen = [s.tenant.name for s in standings if s.lock is not None and s.lock.frozen]
     if frozen:
         yield f"{some(frozen)}: frozen by hand; to end that: {command('lock clear', frozen)}"
-    gone = [
-        s.tenant.name
-        for s in standings
-        if s.lock is not None and not s.lock.frozen and not s.lock.alive
-    ]
+    gone = [s.tenant.name for s in standings if s.lock is not None and not s.lock.frozen]
     if gone:
         yield (
             f"{some(gone)}: the lock's holder is gone. The next upgrade takes it over; "
@@ -219,6 +238,8 @@ def _journal_text(standing: Standing) -> str:
     told = []
     if standing.half is not None:
         done = "half applied" if standing.half.kind == "upgrade" else "half undone"
+        if standing.lock is not None and standing.lock.alive and not standing.lock.frozen:
+            done = "under way" if standing.half.kind == "upgrade" else "being undone"
         statements = count(standing.half.position, "statement")
         told.append(f"{standing.half.revision} {done}, {statements} in")
     if standing.ahead:
