@@ -84,7 +84,12 @@ def _ask(tenant: str, revision: str, undone: list[str]) -> None:
             f"Nobody is there to ask. To say yes: {_typed(tenant, revision, '--yes')}",
         )
     click.echo(f"{tenant}: this undoes, with the data in what is dropped:\n{listed}", err=True)
-    if not click.confirm("Go back?", err=True):
+    try:
+        agreed = click.confirm("Go back?", err=True)
+    except click.Abort:
+        click.echo(err=True)  # what comes next is not part of the question's line
+        raise
+    if not agreed:
         raise UsageFailed(
             "Not confirmed.", next=f"See where it stands: {command('status', [tenant])}"
         )

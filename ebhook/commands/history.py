@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from pymysql.err import MySQLError
 
@@ -74,11 +75,16 @@ def _entries(tenant: Tenant, settings: Settings) -> list[Entry]:
     )
     try:
         journal = Journal(connection, tenant.name, tenant.database, settings.journal.table)
-        return journal.entries()
+        return sorted(journal.entries(), key=_at)
     except MySQLError as error:
         raise explain(error, tenant.url, tenant.database) from None
     finally:
         connection.close()
+
+
+def _at(entry: Entry) -> datetime:
+    """When it ended, or began where it has not ended."""
+    return entry.finished_at or entry.started_at or datetime.min
 
 
 def _document(tenant: str, entry: Entry) -> dict[str, object]:
