@@ -31,11 +31,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class SurveyDone:
-    """All tenants were read: how many, how many of them are behind, in how many seconds."""
+    """All tenants were read: how many, how many of them are behind, in how many seconds; and how many
+    could not be read after all."""
 
     tenants: int
     behind: int
     seconds: float
+    unread: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from ebhook.beanstalk import identify
 from ebhook.commands.gather import Options, load_settings, reporter
 from ebhook.commands.upgrade import Run, bring, text_of
 from ebhook.errors import EbhookError, Exit
+from ebhook.events import Outcome
 from ebhook.notices import Ended, metric_line, send
 from ebhook.report import count, print_json, rollout_document
 from ebhook.rollout import excused, exit_code
@@ -39,17 +40,18 @@ def boot(options: Options) -> Exit:
         for problem in send(ended, settings, report.hidden):
             report.say(problem)
         if error is not None and not starts:
-            error.next = f"{error.next} {DOCTOR}"
+            error.next = f"{error.next}\n{DOCTOR}"
             raise error
         if error is not None:
             report.say(str(error))
+    outcomes = {result.outcome for result in run.results}
     if options.json:
         print_json(report.hidden(document))
     elif error is None:
         print(report.hide(text_of(run, began)))
     if starts:
         report.say(_shout(ended))
-    elif code is not Exit.OK:
+    elif code not in (Exit.OK, Exit.TRY_AGAIN) or Outcome.UNREACHABLE in outcomes:
         report.say(DOCTOR)
     return Exit.OK if starts else code
 

@@ -9,10 +9,13 @@ import time
 import click
 
 from ebhook.beanstalk import identify
+from ebhook.chain import Chain
 from ebhook.commands.gather import Options, gather, load_settings, look, reporter
-from ebhook.errors import Exit, UsageFailed
+from ebhook.errors import Exit, RevisionUnknown, UsageFailed
 from ebhook.report import print_json, rollout_document, rollout_text
+from ebhook.report.tables import command
 from ebhook.rollout import Plan, exit_code, roll_out
+from ebhook.survey import Standing, State
 
 
 def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exit:
@@ -25,22 +28,27 @@ def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exi
         target: str | None
         if standing.error is not None:
             raise standing.error
+        if standing.state is State.AHEAD:
+            raise RevisionUnknown(
+                f"{tenant}: stands at {standing.revision}, which only a newer bundle knows how to undo.",
+                next=f"Go back with that bundle: {_typed(tenant, revision)}",
+            )
         if revision == "base":
             target = None
         elif re.fullmatch(r"-\d+", revision):
-            target = chain.back(standing.revisions, int(revision[1:]))
+            target = _back(chain, standing, int(revision[1:]))
         else:
             target = chain.find(revision).id
         here = chain.lineage(standing.revisions)
         if target is not None and target not in here:
             raise UsageFailed(
                 f"{tenant} stands at {standing.revision or 'base'}, which is before {target}.",
-                next=f"To go up: ebhook upgrade {tenant} --to {target}",
+                next=f"To go up: {command('upgrade', [tenant])} --to {target}",
             )
         lost = here - chain.lineage([target] if target else [])
         undone = [one for one in reversed(list(chain.revisions.values())) if one.id in lost]
         if undone and not yes:
-            _ask(tenant, [f"{one.id}  {one.message}" for one in undone])
+            _ask(tenant, revision, [f"{one.id}  {one.message}" for one in undone])
         plan = Plan(target, began + settings.rollout.deadline, downgrade=True)
         holder = identify("downgrade", settings)
         results = roll_out(standings, chain, settings, holder, plan, report.emit)
@@ -55,14 +63,33 @@ def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exi
     return code
 
 
-def _ask(tenant: str, undone: list[str]) -> None:
+def _back(chain: Chain, standing: Standing, steps: int) -> str | None:
+    try:
+        return chain.back(standing.revisions, steps)
+    except UsageFailed as error:
+        error.next = f"To undo everything: {_typed(standing.tenant.name, 'base')}"
+        raise
+
+
+def _typed(tenant: str, *words: str) -> str:
+    return command("downgrade", [tenant], " ".join(words))
+
+
+def _ask(tenant: str, revision: str, undone: list[str]) -> None:
     listed = "\n".join(f"  {line}" for line in undone)
     if not sys.stdin.isatty():
         raise UsageFailed(
-            f"{tenant}: going back would undo, with their data:\n{listed}\n",
+            f"{tenant}: going back would undo, with the data in what is dropped:\n{listed}",
             "Nothing was changed.",
-            "Nobody is there to ask; say it with: --yes",
+            f"Nobody is there to ask. To say yes: {_typed(tenant, revision, '--yes')}",
         )
     click.echo(f"{tenant}: this undoes, with the data in what is dropped:\n{listed}", err=True)
-    if not click.confirm("Go back?", err=True):
-        raise UsageFailed("Not confirmed.", "Nothing was changed.")
+    try:
+        agreed = click.confirm("Go back?", err=True)
+    except click.Abort:
+        click.echo(err=True)  # what comes next is not part of the question's line
+        raise
+    if not agreed:
+        raise UsageFailed(
+            "Not confirmed.", next=f"See where it stands: {command('status', [tenant])}"
+        )

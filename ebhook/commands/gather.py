@@ -15,8 +15,9 @@ from ebhook import beanstalk
 from ebhook import settings as settings_module
 from ebhook.chain import Chain, read_chain
 from ebhook.database import Tenant
+from ebhook.errors import SettingsFailed
 from ebhook.report import Reporter
-from ebhook.settings import Settings
+from ebhook.settings import FILE_NAME, SOURCES, Settings, value_of
 from ebhook.survey import Standing, State, survey
 from ebhook.tenants import discover, select
 from ebhook.url import fill
@@ -62,16 +63,31 @@ def gather(
     settings: Settings, report: Reporter, names: Iterable[str]
 ) -> tuple[Chain, list[Tenant]]:
     """The chain, checked first since it costs no connection; then the tenants asked for."""
+    check_tenants_are_set(settings)
     chain = read_chain(settings.folder, env_py=settings.env_py)
     return chain, gather_tenants(settings, report, names)
 
 
 def gather_tenants(settings: Settings, report: Reporter, names: Iterable[str]) -> list[Tenant]:
     """The tenants asked for. Locks are seen and cleared with a broken chain, too."""
+    check_tenants_are_set(settings)
     report.knows(_own_logins(settings))
     tenants = discover(settings)
     report.knows(tenants)
     return select(tenants, names)
+
+
+def check_tenants_are_set(settings: Settings) -> None:
+    """Whoever is in the wrong folder is told that, and not what else is missing there."""
+    if settings.tenants.url is None and not any(value_of(settings, key) for key in SOURCES):
+        where = settings.file or f"there is no {FILE_NAME} in {settings.root} or above"
+        raise SettingsFailed(
+            f"No tenants are set: {where}{' has none' if settings.file else ''}, and no variable "
+            "EBHOOK_TENANTS_… is there.",
+            "No database was contacted.",
+            "Go to the application's folder; or give tenants.url and tenants.names there, or "
+            "EBHOOK_TENANTS_URL and EBHOOK_TENANTS_NAMES; then see: ebhook config",
+        )
 
 
 def _own_logins(settings: Settings) -> list[Tenant]:
@@ -90,5 +106,6 @@ def look(
     began = time.monotonic()
     standings = survey(tenants, chain, settings)
     behind = sum(standing.state in (State.BEHIND, State.EMPTY) for standing in standings)
-    report.emit(SurveyDone(len(standings), behind, time.monotonic() - began))
+    unread = sum(standing.state is State.UNREACHABLE for standing in standings)
+    report.emit(SurveyDone(len(standings), behind, time.monotonic() - began, unread))
     return standings

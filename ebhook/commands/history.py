@@ -3,40 +3,67 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from pymysql.err import MySQLError
 
+from ebhook.chain import Chain
 from ebhook.commands.gather import Options, gather, load_settings, reporter
 from ebhook.database import Tenant, connect_patiently, explain
 from ebhook.errors import EbhookError, Exit, worst
 from ebhook.journal import Entry, Journal
-from ebhook.report import print_json, table
+from ebhook.report import print_json, problems_text, table, unread_documents
 from ebhook.settings import Settings
+from ebhook.survey import Standing, State, survey
+from ebhook.threads import in_threads
+
+THREADS = 8
 
 
 def history(options: Options, *, names: Sequence[str]) -> Exit:
     """The journals of the named tenants (all, when none is named), the oldest line first."""
     settings = load_settings(options)
     lines: list[tuple[str, Entry]] = []
-    errors: list[EbhookError] = []
+    errors: list[tuple[str, EbhookError]] = []
     with reporter(options) as report:
         chain, tenants = gather(settings, report, names)
-        for tenant in tenants:
-            try:
-                lines.extend((tenant.name, entry) for entry in _entries(tenant, settings))
-            except EbhookError as error:
-                errors.append(error)
-        for problem in errors:
-            report.say(str(problem))
+        for tenant, found in zip(tenants, _read(tenants, chain, settings), strict=True):
+            if isinstance(found, EbhookError):
+                errors.append((tenant.name, found))
+            else:
+                lines.extend((tenant.name, entry) for entry in found)
     if options.json:
-        print_json({"head": chain.head, "history": [_document(*line) for line in lines]})
+        document = {
+            "head": chain.head,
+            "history": [_document(*line) for line in lines],
+            "unread": unread_documents(errors),
+        }
+        print_json(report.hidden(document))
     elif lines:
         headings = ("tenant", "when (UTC)", "what", "revision", "seconds", "by", "bundle", "note")
         print(report.hide(table(headings, [_line(*line) for line in lines])))
-    else:
+    elif len(errors) < len(tenants):
         print("No journal has a line yet.")
-    return worst([problem.exit_code for problem in errors])
+    if errors:
+        report.say(problems_text(errors))
+    return worst([problem.exit_code for _, problem in errors])
+
+
+def _read(
+    tenants: Sequence[Tenant], chain: Chain, settings: Settings
+) -> Iterator[list[Entry] | EbhookError]:
+    """The journals, in the order of `tenants`: many at once, and none on a server that is away."""
+
+    def read(standing: Standing) -> list[Entry] | EbhookError:
+        if standing.state is State.UNREACHABLE and standing.error is not None:
+            return standing.error
+        try:
+            return _entries(standing.tenant, settings)
+        except EbhookError as error:
+            return error
+
+    return in_threads(read, survey(tenants, chain, settings), THREADS)
 
 
 def _entries(tenant: Tenant, settings: Settings) -> list[Entry]:
@@ -48,11 +75,16 @@ def _entries(tenant: Tenant, settings: Settings) -> list[Entry]:
     )
     try:
         journal = Journal(connection, tenant.name, tenant.database, settings.journal.table)
-        return journal.entries()
+        return sorted(journal.entries(), key=_at)
     except MySQLError as error:
         raise explain(error, tenant.url, tenant.database) from None
     finally:
         connection.close()
+
+
+def _at(entry: Entry) -> datetime:
+    """When it ended, or began where it has not ended."""
+    return entry.finished_at or entry.started_at or datetime.min
 
 
 def _document(tenant: str, entry: Entry) -> dict[str, object]:

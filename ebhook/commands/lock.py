@@ -16,7 +16,15 @@ from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
 from ebhook.journal import Journal
 from ebhook.lock import TenantLock
 from ebhook.lock_table import LockRow
-from ebhook.report import lock_document, lock_text, print_json, table
+from ebhook.report import (
+    lock_document,
+    lock_text,
+    print_json,
+    problems_text,
+    table,
+    unread_documents,
+)
+from ebhook.report.tables import command
 from ebhook.settings import Settings
 from ebhook.survey import State, survey
 
@@ -29,10 +37,10 @@ def lock_list(options: Options, *, names: Sequence[str]) -> Exit:
         standings = survey(tenants, Chain({}), settings, deep=True)
     held = [standing for standing in standings if standing.lock is not None]
     unread = [standing for standing in standings if standing.state is State.UNREACHABLE]
-    broken = [standing.error for standing in unread if standing.error is not None]
+    broken = [(s.tenant.name, s.error) for s in unread if s.error is not None]
     if options.json:
         locks = [{"tenant": s.tenant.name, "lock": lock_document(s.lock)} for s in held]
-        print_json({"locks": locks})
+        print_json(report.hidden({"locks": locks, "unread": unread_documents(broken)}))
     elif held:
         lines = [
             (
@@ -44,11 +52,11 @@ def lock_list(options: Options, *, names: Sequence[str]) -> Exit:
             for s in held
         ]
         print(report.hide(table(("tenant", "lock", "command", "id"), lines)))
-    else:
-        print("No tenant is locked.")
-    for error in broken:
-        report.say(str(error))
-    return worst([error.exit_code for error in broken])
+    elif len(broken) < len(standings):
+        print("No tenant is locked." if not broken else "No other tenant is locked.")
+    if broken:
+        report.say(problems_text(broken))
+    return worst([error.exit_code for _, error in broken])
 
 
 @dataclass(frozen=True)
@@ -74,12 +82,17 @@ def lock_clear(
     results = []
     with reporter(options) as report:
         tenants = gather_tenants(settings, report, names)
-        for tenant in tenants:
-            result = _clear(tenant, settings, kill=kill, frozen=frozen or not all)
+        for standing in survey(tenants, Chain({}), settings, deep=True):
+            if standing.state is State.UNREACHABLE:
+                result = Cleared(standing.tenant.name, None, False, standing.error)
+            elif standing.lock is None:
+                result = Cleared(standing.tenant.name, None, False)
+            else:
+                result = _clear(standing.tenant, settings, kill=kill, frozen=frozen or not all)
             results.append(result)
             report.log({"event": "LockCleared", **_document(result)})
     if options.json:
-        print_json({"locks": [_document(result) for result in results]})
+        print_json(report.hidden({"locks": [_document(result) for result in results]}))
     else:
         for result in results:
             line = _line(result)
@@ -87,6 +100,9 @@ def lock_clear(
                 print(report.hide(line))
         if not any(result.lock or result.error for result in results):
             print("No tenant is locked.")
+        problems = problems_text((result.tenant, result.error) for result in results)
+        if problems:
+            report.say(problems)
     return worst([result.error.exit_code for result in results if result.error is not None])
 
 
@@ -108,7 +124,7 @@ def _clear(tenant: Tenant, settings: Settings, *, kill: bool, frozen: bool) -> C
                 LockHeld(
                     f"{tenant.name}: frozen by hand: {row}.",
                     "It was left as it is.",
-                    f"To clear it: ebhook lock clear {tenant.name}",
+                    f"When that is over: {command('lock clear', [tenant.name])}",
                 ),
             )
         if row.alive and kill:
@@ -137,9 +153,7 @@ def _document(result: Cleared) -> dict[str, object]:
 
 
 def _line(result: Cleared) -> str | None:
-    if result.error is not None:
-        return str(result.error)
-    if result.lock is None:
+    if result.error is not None or result.lock is None:
         return None
     identity = f" (id {result.lock.token})" if result.lock.token else ""
     if result.cleared:

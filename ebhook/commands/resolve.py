@@ -15,6 +15,7 @@ from ebhook.errors import Exit, UsageFailed
 from ebhook.journal import Entry, Journal
 from ebhook.lock import TenantLock
 from ebhook.report import print_json
+from ebhook.report.tables import command
 from ebhook.settings import Settings
 
 
@@ -23,30 +24,36 @@ def resolve(options: Options, *, tenant: str, applied: bool | None) -> Exit:
     settings = load_settings(options)
     with reporter(options) as report:
         _, (found,) = gather(settings, report, [tenant])
-        entry, shown, settled = _settle(found, settings, applied)
+        entry, verdict, shown, settled = _settle(found, settings, applied)
         document = {
             "tenant": tenant,
             "revision": entry.revision,
             "statement": entry.position + 1,
             "sql": entry.pending.sql if entry.pending else None,
+            "verdict": verdict.value.replace(" ", "_"),
+            "note": entry.note,
             "resolved": None if not settled else "applied" if applied else "not_applied",
         }
         report.log({"event": "Resolved", **document})
     if options.json:
-        print_json(document)
+        print_json(report.hidden(document))
         return Exit.OK if settled else Exit.PERSON
     print(report.hide(shown))
     if not settled:
-        print(f"\nSay which: ebhook resolve {tenant} --applied | --not-applied")
+        print("\nNothing was changed. Say which, then upgrade:")
+        print(f"  it is in the database:      {command('resolve', [tenant], '--applied')}")
+        print(f"  it is not in the database:  {command('resolve', [tenant], '--not-applied')}")
         return Exit.PERSON
     print(
         f"\n{tenant}: statement {entry.position + 1} of {entry.revision} counts as "
-        f"{'applied' if applied else 'not applied'} now. Go on with: ebhook upgrade {tenant}"
+        f"{'applied' if applied else 'not applied'} now. Go on with: {command('upgrade', [tenant])}"
     )
     return Exit.OK
 
 
-def _settle(tenant: Tenant, settings: Settings, applied: bool | None) -> tuple[Entry, str, bool]:
+def _settle(
+    tenant: Tenant, settings: Settings, applied: bool | None
+) -> tuple[Entry, Verdict, str, bool]:
     connection = connect_patiently(
         tenant.url,
         database=tenant.database,
@@ -74,7 +81,7 @@ def _settle(tenant: Tenant, settings: Settings, applied: bool | None) -> tuple[E
                 )
             if applied is not None:
                 journal.resolve(entry, holder, applied=applied)
-            return entry, shown, applied is not None
+            return entry, verdict, shown, applied is not None
     except MySQLError as error:
         raise explain(error, tenant.url, tenant.database) from None
     finally:

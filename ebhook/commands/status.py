@@ -1,13 +1,19 @@
-"""``status`` (``current``): where every tenant stands."""
+"""``status`` (``current``): where every tenant stands, once or again and again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from ebhook.commands.gather import Options, gather, load_settings, reporter
-from ebhook.errors import Exit, worst
-from ebhook.report import print_json, status_document, status_text
-from ebhook.survey import State, survey
+from ebhook.errors import Exit, UsageFailed, worst
+from ebhook.output import is_read
+from ebhook.report import Reporter, print_json, problems_text, status_document, status_text
+from ebhook.report.tables import STATUS, status_line, status_sums
+from ebhook.survey import Standing, State, survey
 
 
 def status(options: Options, *, names: Sequence[str]) -> Exit:
@@ -16,10 +22,78 @@ def status(options: Options, *, names: Sequence[str]) -> Exit:
     with reporter(options) as report:
         chain, tenants = gather(settings, report, names)
         standings = survey(tenants, chain, settings, deep=True)
+        document = report.hidden(status_document(chain.head, standings))
+        report.log({"event": "Status", **document})
     if options.json:
-        print_json(status_document(chain.head, standings))
+        print_json(document)
     else:
         print(report.hide(status_text(chain.head, standings)))
+    return _code(standings)
+
+
+def watch_status(options: Options, *, names: Sequence[str], every: float) -> Exit:
+    """Looks every so many seconds, until it is interrupted; the exit code is the last look's."""
+    if options.json:
+        raise UsageFailed(
+            "status --watch is for people.",
+            next="A program asks again and again: ebhook status --json",
+        )
+    settings = load_settings(options)
+    with reporter(options) as report:
+        chain, tenants = gather(settings, report, names)
+        seen: list[Standing] = []
+        try:
+            with _display(report, every) as show:
+                while is_read():
+                    seen = survey(tenants, chain, settings, deep=True)
+                    report.log({"event": "Status", **status_document(chain.head, seen)})
+                    show(chain.head, seen)
+                    time.sleep(every)
+        except KeyboardInterrupt:
+            if not seen:
+                raise
+    if sys.stdout.isatty():  # the display is gone, and blocks were never there
+        print(report.hide(status_text(chain.head, seen)))
+    return _code(seen)
+
+
+Show = Callable[[str | None, Sequence[Standing]], None]
+
+
+@contextmanager
+def _display(report: Reporter, every: float) -> Iterator[Show]:
+    """How a look is shown: in place on a terminal, else as a block of its own."""
+    if not sys.stdout.isatty():
+        yield lambda head, standings: print(
+            f"{_clock()}\n\n{report.hide(status_text(head, standings))}\n", flush=True
+        )
+        return
+    from ebhook.live import Watched
+
+    def show(head: str | None, standings: Sequence[Standing]) -> None:
+        told: list[tuple[str, ...]] = []
+        calm: list[tuple[str, ...]] = []
+        for standing in standings:
+            (calm if _is_calm(standing) else told).append(status_line(standing))
+        problems = problems_text((s.tenant.name, s.error) for s in standings)
+        notes = [report.hide(one).split("\n")[0] for one in problems.split("\n\n") if one]
+        watched.show(_clock(), told, calm, [*notes[:3], status_sums(head, standings)])
+
+    with Watched(sys.stdout, STATUS, every) as watched:
+        yield show
+
+
+def _is_calm(standing: Standing) -> bool:
+    return standing.state is State.AT_HEAD and not (
+        standing.lock or standing.half or standing.edited
+    )
+
+
+def _clock() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _code(standings: Sequence[Standing]) -> Exit:
     behind = [s for s in standings if s.state in (State.BEHIND, State.EMPTY)]
     codes = [s.error.exit_code for s in standings if s.error is not None]
     return worst([*codes, *([Exit.FINDINGS] if behind else [])])

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ebhook.beanstalk import Holder, identify
 from ebhook.commands.gather import Options, gather, load_settings, look, reporter
 from ebhook.database import Tenant
 from ebhook.errors import Exit, Unreachable
-from ebhook.report import Reporter, print_json, rollout_document, rollout_text
+from ebhook.report import (
+    Reporter,
+    count,
+    print_json,
+    problems_text,
+    rollout_document,
+    rollout_text,
+)
 from ebhook.rollout import Plan, Result, canary_of, exit_code, roll_out
 from ebhook.settings import Settings
-from ebhook.survey import State
+from ebhook.survey import Half, State
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a rollout was for, and how it ended. `behind` is how many tenants were, before."""
+    """What a rollout was for, and how it ended. Before it, `behind` is how many tenants were that, and
+    `halves` what was half done in some."""
 
     head: str | None
     target: str | None
     behind: int
     results: Sequence[Result]
+    halves: Mapping[str, Half] = field(default_factory=dict)
 
 
 def upgrade(
@@ -41,13 +51,32 @@ def upgrade(
     if options.json:
         print_json(report.hidden(document))
         return code
-    for result in run.results:
-        if result.statements:
-            print(f"-- {result.tenant}")
-            print("\n".join(f"{statement.strip()};" for statement in result.statements))
-    if not dry_run:
+    if dry_run:
+        sys.stdout.write(report.hide("".join(f"{line}\n" for line in _script(run))))
+        problems = problems_text((result.tenant, result.error) for result in run.results)
+        if problems:
+            report.say(problems)
+    else:
         print(report.hide(text_of(run, began)))
     return code
+
+
+def _script(run: Run) -> Iterator[str]:
+    """The SQL of a dry run, with its tenants above it; what is the same for several, once."""
+    scripts: dict[tuple[Half | None, tuple[str, ...]], list[str]] = {}
+    for result in run.results:
+        if result.statements:
+            script = (run.halves.get(result.tenant), result.statements)
+            scripts.setdefault(script, []).append(result.tenant)
+    for (half, statements), names in scripts.items():
+        yield f"-- {', '.join(names)}"
+        if half is not None and half.position:
+            yield (
+                f"-- {half.revision} is half applied: its first {count(half.position, 'statement')} "
+                "will be skipped"
+            )
+        for statement in statements:
+            yield f"{statement.strip()};"
 
 
 def bring(
@@ -85,7 +114,8 @@ def bring(
         report.say("dry run: nothing is changed")
     results = roll_out(standings, chain, settings, holder, plan, report.emit)
     behind = sum(standing.state in (State.BEHIND, State.EMPTY) for standing in standings)
-    return Run(chain.head, target, behind, results)
+    halves = {s.tenant.name: s.half for s in standings if s.half is not None}
+    return Run(chain.head, target, behind, results, halves)
 
 
 def _canary(

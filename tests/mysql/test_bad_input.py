@@ -132,7 +132,8 @@ def test_no_settings(agency: Make, command: str) -> None:
         agency(1), *command.split(), code=78, tenants_url=None, tenants_names=None
     )
 
-    assert what == "No tenants are set."
+    assert what.startswith("No tenants are set: ")
+    assert "ebhook.toml has none" in what
     assert state == "No database was contacted."
     assert "EBHOOK_TENANTS_URL" in next
 

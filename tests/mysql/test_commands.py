@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +31,7 @@ from ebhook.url import parse_url
 from tests.conftest import AnyServer, Ebhook, Fleets, clean_environment
 from tests.faults.agency import PROJECTS, Agency
 from tests.faults.general_log import OWN, general_log
-from tests.faults.watching import ask
+from tests.faults.watching import PATIENCE, ask, until
 from tests.mysql.snapshot import Snapshot, snapshot
 
 ROOT = Path(__file__).parents[2]
@@ -216,6 +221,42 @@ def test_dry_run_as_far_as_asked(agency: Make) -> None:
         assert "tier" in tenant["sql"][0]
 
 
+def test_dry_run_of_what_is_the_same(agency: Make) -> None:
+    """Tenants that would get the same statements have them once, under all their names."""
+    tenants = agency(3, at="a003")
+    first, second, other = tenants.names
+    assert tenants.run("upgrade", other, "--to", "a004").code == 0
+
+    ran = tenants.run("upgrade", "--dry-run")
+
+    assert ran.code == 0, ran.stderr
+    headings = [line for line in ran.stdout.splitlines() if line.startswith("--")]
+    assert headings == [f"-- {first}, {second}", f"-- {other}"]
+    assert ran.stdout.count("ALTER TABLE visits ADD COLUMN notes") == 1
+
+
+def test_dry_run_of_a_half_applied_revision(agency: Make) -> None:
+    """It says which of its statements are in already."""
+    tenants = agency(1, PROJECTS / "fails_midway")
+    assert tenants.run("upgrade").code == 2
+
+    ran = tenants.run("upgrade", "--dry-run")
+
+    assert "-- a002 is half applied: its first 2 statements will be skipped" in ran.stdout
+
+
+def test_dry_run_says_whom_it_could_not_read(agency: Make) -> None:
+    """Each problem with all of its tenants, in three parts."""
+    tenants = agency(1)
+    names = f"{tenants.names[0]},absent,nowhere"
+
+    ran = tenants.run("upgrade", "--dry-run", tenants_names=names)
+
+    assert ran.code == 2
+    assert "absent, nowhere: There is no database …" in ran.stderr
+    assert ran.stdout.startswith(f"-- {tenants.names[0]}\n")
+
+
 def test_dry_run_of_nothing(agency: Make) -> None:
     """At head there is nothing to show."""
     ran = agency(1, at="a005").run("upgrade", "--dry-run")
@@ -314,6 +355,7 @@ def on_a_terminal(tenants: Agency, *arguments: str, question: str, answer: str) 
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # Ctrl-C is a signal there
     )
     os.close(theirs)
     shown, asked = b"", False
@@ -366,6 +408,25 @@ def test_downgrade_to_where_it_cannot_go(agency: Make) -> None:
         assert complaint in ran.stderr
         assert "Nothing was changed." in ran.stderr
 
+    assert everything(tenants) == before
+
+
+@pytest.mark.parametrize("revision", ["-1", "a003", "base"])
+def test_downgrade_of_what_a_newer_bundle_did(agency: Make, tmp_path: Path, revision: str) -> None:
+    """2: this bundle cannot undo what it does not have; it says which can."""
+    tenants = agency(1, at="a005")
+    (name,) = tenants.names
+    older = tmp_path / "older"
+    shutil.copytree(tenants.project, older)
+    for file in (older / "migrations" / "versions").glob("a005*.py"):
+        file.unlink()
+    before = everything(tenants)
+
+    ran = replace(tenants, project=older).run("downgrade", name, revision, "--yes")
+
+    assert ran.code == 2
+    assert f"{name}: stands at a005, which only a newer bundle knows" in ran.stderr
+    assert f"ebhook downgrade {name} {revision}" in ran.stderr
     assert everything(tenants) == before
 
 
@@ -446,6 +507,65 @@ def test_status_exit_codes(agency: Make) -> None:
     assert codes == [0, 1, 0, 75, 2]
 
 
+def test_status_is_watched(agency: Make) -> None:
+    """Without a terminal: a block for each look, until Ctrl-C; the exit code is the last look's."""
+    tenants = agency(1)
+    watching = tenants.start("status", "--watch", "--every", "0.1")
+    watching.await_event("Status")
+    assert tenants.run("upgrade").code == 0
+    until(
+        lambda: [
+            event
+            for event in watching.events("Status")
+            if event["tenants"][0]["state"] == "at_head"
+        ],
+        "a look after the upgrade",
+    )
+
+    watching.process.send_signal(signal.SIGINT)
+    ran = watching.end()
+
+    assert ran.code == 0, ran.stderr
+    assert ran.stderr == ""
+    assert "1 tenant: 1 empty; head: a005" in ran.stdout
+    assert "1 tenant: 1 at head; head: a005" in ran.stdout
+    assert len(re.findall(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$", ran.stdout, re.M)) > 1
+
+
+def test_a_watch_ends_with_its_reader(agency: Make) -> None:
+    """`ebhook status --watch | head` does not go on for nobody."""
+    watching = agency(1).start("status", "--watch", "--every", "0.1")
+    assert watching.process.stdout is not None
+    watching.process.stdout.readline()
+    watching.process.stdout.close()
+
+    assert watching.process.wait(timeout=PATIENCE) == 1  # it is behind
+
+
+def test_status_is_watched_on_a_terminal(agency: Make) -> None:
+    """In place, with what is to be seen first; the last look stays."""
+    tenants = agency(2)
+    assert tenants.run("upgrade", tenants.names[0]).code == 0
+
+    code, shown = on_a_terminal(
+        tenants, "status", "--watch", "--every", "0.1", question="Ctrl-C ends it", answer="\x03"
+    )
+
+    assert code == 1, shown
+    first = shown.partition("Ctrl-C ends it")[0]
+    assert first.index(tenants.names[1]) < first.index(tenants.names[0])  # what is behind
+    last = shown.replace("\r", "").rstrip().splitlines()[-5:]
+    assert last[-1] == "2 tenants: 1 at head, 1 empty; head: a005"
+
+
+def test_programs_do_not_watch(agency: Make) -> None:
+    """64: --json is one document."""
+    ran = agency(1).run("status", "--watch", "--json")
+
+    assert ran.code == 64
+    assert ran.json()["error"]["next"].endswith("ebhook status --json")
+
+
 def test_status_writes_nothing(agency: Make) -> None:
     """Looking leaves no table behind, and needs no right to write."""
     tenants = agency(1)
@@ -502,7 +622,7 @@ def test_no_locks(agency: Make) -> None:
     tenants = agency(2)
 
     assert tenants.run("lock", "list").stdout == "No tenant is locked.\n"
-    assert tenants.run("lock", "list", "--json").json() == {"locks": []}
+    assert tenants.run("lock", "list", "--json").json() == {"locks": [], "unread": []}
     cleared = tenants.run("lock", "clear", "--all")
     assert (cleared.code, cleared.stdout) == (0, "No tenant is locked.\n")
 
@@ -575,8 +695,8 @@ def test_clear_refuses_a_living_holder(agency: Make, everybody: bool) -> None:
         still = locks(tenants)
 
     assert ran.code == 75
-    assert "is alive" in ran.stdout
-    assert f"ebhook lock clear {name} --kill" in ran.stdout
+    assert "is alive" in ran.stderr
+    assert f"ebhook lock clear {name} --kill" in ran.stderr
     assert still[name]["alive"]
 
 
@@ -607,7 +727,8 @@ def test_clear_a_freeze(agency: Make) -> None:
 
     spared = tenants.run("lock", "clear", "--all")
     assert spared.code == 75
-    assert spared.stdout.count("frozen by hand") == 2
+    assert "frozen by hand" in spared.stderr
+    assert f"ebhook lock clear {first} {second}" in spared.stderr
     assert list(locks(tenants)) == [first, second]
 
     by_name = tenants.run("lock", "clear", first)
@@ -762,6 +883,24 @@ SECRETS = {
 }
 
 
+def test_history_of_those_that_can_be_read(agency: Make) -> None:
+    """A tenant that is not there hides no other; the document says which, and why."""
+    tenants = agency(1, at="a002")
+    names = f"absent,{tenants.names[0]}"
+
+    plain = tenants.run("history", "--all", tenants_names=names)
+    programs = tenants.run("history", "--all", "--json", tenants_names=names)
+
+    assert (plain.code, programs.code) == (2, 2)
+    assert plain.stdout.count(" upgrade ") == 2
+    assert "absent: There is no database 'absent'" in plain.stderr
+    document = programs.json()
+    assert [line["revision"] for line in document["history"]] == ["a001", "a002"]
+    (unread,) = document["unread"]
+    assert (unread["tenant"], unread["exit_code"]) == ("absent", 2)
+    assert unread["next"]
+
+
 def test_config_for_people(ebhook: Ebhook) -> None:
     """Every key with its value and where it came from; passwords are stars."""
     ran = ebhook("config", cwd=PROJECTS / "linear", env=SECRETS)
@@ -891,6 +1030,16 @@ def test_usage(ebhook: Ebhook, arguments: list[str], complaint: str, advice: str
     assert state == "Nothing was changed."
     assert next == advice
     assert programs.json()["exit_code"] == 64
+
+
+@pytest.mark.parametrize("option", ["--json", "--log-file", "--config"])
+def test_options_before_the_command(ebhook: Ebhook, option: str) -> None:
+    """64, and where they go."""
+    ran = ebhook(option, "status")
+
+    assert ran.code == 64
+    assert f"{option} goes after the command." in ran.stderr
+    assert f"Like: ebhook status {option}" in ran.stderr
 
 
 @pytest.mark.parametrize("arguments", [[], ["lock"]])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,9 +60,10 @@ from ebhook.report import (
     status_text,
     table,
 )
+from ebhook.report.tables import ALIKE, command
 from ebhook.rollout import Result
 from ebhook.secret import Secret
-from ebhook.survey import Standing, State
+from ebhook.survey import Half, Standing, State
 from ebhook.url import parse_url
 
 NOON = datetime(2026, 3, 1, 12, 0, 7, 250_000, tzinfo=UTC)
@@ -124,7 +127,11 @@ EVENTS: list[tuple[Event, str | None]] = [
         TenantDone("acme", Outcome.FAILED, "a1", "a2", 1.0, "It failed. It stands at a2."),
         "acme: failed: It failed. It stands at a2.",
     ),
-    (Stopping("SIGTERM"), "nothing new is started: SIGTERM"),
+    (Stopping("the deadline is too near"), "nothing new is started: the deadline is too near"),
+    (
+        Stopping("SIGINT"),
+        "nothing new is started: SIGINT; what runs may end by itself; Ctrl-C again ends it now",
+    ),
 ]
 
 
@@ -521,7 +528,7 @@ def test_one_problem_is_told_once() -> None:
         "acme, zenith, third and 2 more: h:3306 cannot be reached.\n"
         "  Nothing was changed.\n"
         "  Check the network: ebhook status\n\n"
-        "a2, b2: not started: halted.\n  It stands at a1.\n  ebhook upgrade TENANT\n\n"
+        "a2, b2: not started: halted.\n  It stands at a1.\n  ebhook upgrade a2 b2\n\n"
         "one: not started: halted.\n  It stands at a2.\n  ebhook upgrade one\n\n"
     ) in text
     assert "fifth   unreachable  ?       ?" in text
@@ -578,3 +585,124 @@ def test_the_text_of_the_status() -> None:
 def test_the_text_of_a_lock(row: LockRow | None, text: str) -> None:
     """Who, which bundle, since when, and whether that is still true."""
     assert lock_text(row) == text
+
+
+def test_many_that_ended_alike_are_one_line() -> None:
+    """A canary that failed before a thousand tenants is not a thousand lines; what was begun, is told."""
+    skipped = [
+        result(f"t{n}", Outcome.SKIPPED, after="a1", seconds=0.0, error=Skipped(f"t{n}: no."))
+        for n in range(ALIKE + 2)
+    ]
+
+    text = rollout_text("a5", [result("acme", Outcome.FAILED), *skipped], 1)
+
+    assert f"t0 and {ALIKE + 1} more  skipped" in text
+    assert text.count("skipped  a1") == 1
+    assert re.search("^acme +failed +a1 +a5 +1.2$", text, re.M)
+
+
+def test_cells_of_any_text() -> None:
+    """A line stays a line, and columns stay columns, with line feeds, controls and wide letters."""
+    text = table(("name", "note"), [("東京", "a\nb"), ("x\x1b[2J", "c"), ("é", "d")])
+
+    assert text.split("\n") == [
+        "name      note",
+        "東京      a\\nb",
+        "x\\x1b[2J  c",
+        "é         d",
+    ]
+
+
+def test_the_commands_to_type_next() -> None:
+    """They name the tenants as a shell reads them; all of them where that is what many means."""
+    assert command("upgrade", ["acme", "o'brien"]) == """ebhook upgrade acme 'o'"'"'brien'"""
+    assert command("upgrade", list("abcd")) == "ebhook upgrade"
+    assert command("lock clear", list("abcd")) == "ebhook lock clear a b c"
+    assert command("resolve", ["a", "b"], "--applied") == "ebhook resolve a --applied"
+
+
+def test_what_to_do_about_each_standing() -> None:
+    """A line for what is behind, half done, frozen, left by the dead, or edited; none for what is
+    well, or at work."""
+    half = Half("upgrade", "a3", ("a2",), 2)
+    text = status_text(
+        "a5",
+        [
+            standing("well"),
+            standing("late", State.BEHIND, behind=2),
+            standing("new", State.EMPTY, behind=5),
+            standing("torn", State.BEHIND, behind=2, half=half),
+            standing("busy", State.BEHIND, behind=2, half=half, lock=ROW),
+            standing("ice", lock=FREEZE),
+            standing("dead", lock=replace(ROW, alive=False)),
+            standing("other", edited=("a2",)),
+        ],
+    )
+
+    *_, next, sums = text.split("\n\n")
+    assert next.split("\n") == [
+        "torn: a3 is half applied. Why: ebhook history torn; to go on: ebhook upgrade torn",
+        "late, new are behind: ebhook upgrade late new",
+        "ice: frozen by hand; to end that: ebhook lock clear ice",
+        "dead: the lock's holder is gone. The next upgrade takes it over; or: ebhook lock clear dead",
+        "other: files changed after they were applied; see: ebhook lint --applied",
+    ]
+    assert sums == "8 tenants: 4 at head, 3 behind, 1 empty; head: a5"
+    assert "a3 half applied, 2 statements in" in text
+    assert "a3 under way, 2 statements in" in text
+
+
+def test_each_problem_of_the_survey_is_said_once() -> None:
+    """A server that is away is told for its first tenant; the report has the others, the log has all."""
+    stream = io.StringIO()
+    report = Reporter(stream, live=False)
+
+    for name in ("acme", "zenith"):
+        report.emit(TenantDone(name, Outcome.UNREACHABLE, None, None, 0.0, f"{name}: away."))
+    report.emit(TenantDone("third", Outcome.FAILED, None, None, 1.0, "third: away."))
+
+    assert stream.getvalue() == "acme: unreachable: away.\nthird: failed: away.\n"
+
+
+def test_waiting_in_turns_is_said_once() -> None:
+    """A tenant that is put back again and again is told anew only after it was locked meanwhile."""
+    stream = io.StringIO()
+    report = Reporter(stream, live=False)
+
+    for event in (
+        PutBack("acme", "acme: held by i."),
+        PutBack("acme", "acme: held by i; waited 1 s."),
+        LockTaken("acme", 7),
+        PutBack("acme", "The connection was lost."),
+    ):
+        report.emit(event)
+
+    assert stream.getvalue().splitlines() == [
+        "acme: held by i. Put back.",
+        "acme: The connection was lost. Put back.",
+    ]
+
+
+def test_passwords_of_strangers() -> None:
+    """The password of any URL is hidden, also of a database that the settings know nothing of."""
+    report = Reporter(io.StringIO(), live=False)
+
+    assert report.hide("no: redis://app:hunter2x@h/0, http://h:80/a@b") == (
+        "no: redis://app:***@h/0, http://h:80/a@b"
+    )
+
+
+@pytest.mark.parametrize("name", ["o'brien", "a b", "x`y", "$HOME", "semi;colon"])
+def test_commands_for_odd_names_can_be_pasted(name: str) -> None:
+    """Whoever wrote the text: what follows `ebhook upgrade` is one word of a shell."""
+    report = Reporter(io.StringIO(), live=False)
+    report.knows([Tenant(name, parse_url("mysql://h/x"))])
+
+    text = report.hide(
+        f"{name}: no. Say: ebhook resolve {name} --applied. Then: ebhook upgrade {name}"
+    )
+
+    first, _, second = text.rpartition("ebhook upgrade ")
+    assert shlex.split(second) == [name]
+    assert shlex.split(first.partition("ebhook resolve ")[2])[0] == name
+    assert text.startswith(f"{name}: no.")

@@ -1,0 +1,116 @@
+"""The command line: words to calls, errors to exit codes. The only exit of the program.
+
+root         the program's own help
+options      what every verb takes
+completion   what a shell may offer for the next word
+fleet        the verbs that look at databases, or change them
+authoring    the verbs for whoever writes revisions
+machine      the verbs about this application and this machine
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+import threading
+import traceback
+from typing import NoReturn
+
+import click
+
+from ebhook.cli import authoring, fleet, machine
+from ebhook.cli.options import COMMON
+from ebhook.cli.root import cli
+from ebhook.errors import EbhookError, Exit, StateUnknown, Stopped, TryAgain, UsageFailed, worst
+from ebhook.output import guard_streams, lost
+
+__all__ = ["authoring", "cli", "fleet", "machine", "main"]
+
+# Their exit codes say what became of databases, also when nobody could be told.
+_WRITERS = ("boot", "upgrade", "downgrade")
+
+
+def main() -> None:
+    """Runs one command, reports what went wrong in three parts, and exits."""
+    guard_streams()
+    wants_json = "--json" in sys.argv[1:]
+    for number in (signal.SIGTERM, signal.SIGHUP):  # the platform's, and a terminal's end
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, signal.default_int_handler)
+    try:
+        code = Exit(cli.main(prog_name="ebhook", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = Exit.USAGE
+    except click.ClickException as error:
+        code = _report(_usage(error), wants_json)
+    except (click.Abort, KeyboardInterrupt):
+        code = _report(
+            Stopped("Interrupted.", "No upgrade was under way.", "See: ebhook status"), wants_json
+        )
+        _leave(code)
+    except EbhookError as error:
+        code = _report(error, wants_json)
+    except Exception as error:  # a defect of ours: said once, here
+        traceback.print_exc()
+        what = f"ebhook itself failed: {type(error).__name__}."
+        code = _report(StateUnknown(what, "See above.", "See: ebhook status"), wants_json)
+    code = _unless_lost(code)
+    if threading.active_count() > 1:  # an interrupted look at many servers
+        _leave(code)
+    sys.exit(int(code))
+
+
+def _usage(error: click.ClickException) -> UsageFailed:
+    """What click complains of, in our own words where those help more."""
+    context = getattr(error, "ctx", None)
+    option = getattr(error, "option_name", None)
+    if option in COMMON and context is not None and context.parent is None:
+        rest = [word for word in sys.argv[1:] if word != option]
+        verb = rest[0] if rest and rest[0] in cli.commands else "status"
+        return UsageFailed(
+            f"{option} goes after the command.", next=f"Like: ebhook {verb} {option}"
+        )
+    help_at = f"See: {context.command_path if context else 'ebhook'} --help"
+    return UsageFailed(error.format_message(), next=help_at)
+
+
+def _unless_lost(code: Exit) -> Exit:
+    """`code`, unless the command was to tell something and could not."""
+    reason = lost()
+    if reason is None:
+        return code
+    told = TryAgain(
+        f"The result could not be written: {reason}.",
+        "What the command did is done.",
+        f"Run it again when that is mended: {shlex.join(['ebhook', *sys.argv[1:]])}",
+    )
+    _report(told, wants_json=False)
+    return code if sys.argv[1:2] and sys.argv[1] in _WRITERS else worst([code, told.exit_code])
+
+
+def _leave(code: Exit) -> NoReturn:
+    """Ends without waiting for threads that wait for a server."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(code))
+
+
+def _report(error: EbhookError, wants_json: bool) -> Exit:
+    for part in (error.what, error.state, error.next):
+        if part:
+            click.echo(part.strip("\n"), err=True)
+    if wants_json:
+        from ebhook.report import error_document, print_json
+
+        print_json(
+            {
+                "head": None,
+                "exit_code": int(error.exit_code),
+                "tenants": [],
+                "error": error_document(error),
+            }
+        )
+    return error.exit_code

@@ -1,0 +1,181 @@
+"""The verbs that look at databases or change them."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+import click
+
+from ebhook.cli.completion import revisions
+from ebhook.cli.options import common_options, one_tenant, options, some_tenants
+from ebhook.cli.root import cli
+from ebhook.errors import Exit
+
+
+@cli.command()
+@common_options
+def boot(**common: Any) -> Exit:
+    """Bring every tenant to head: what the predeploy hook runs.
+
+    \b
+    Examples:
+      ebhook boot
+      ebhook boot --json --log-file /var/log/ebhook.log
+    """
+    from ebhook.commands.boot import boot
+
+    return boot(options(**common))
+
+
+@cli.command()
+@some_tenants
+@click.option(
+    "--to", metavar="REV", shell_complete=revisions, help="Stop at this revision, not at head."
+)
+@click.option("--dry-run", is_flag=True, help="Print the SQL that would run; change nothing.")
+@common_options
+def upgrade(tenant: tuple[str, ...], to: str | None, dry_run: bool, **common: Any) -> Exit:
+    """Bring tenants (all, when none is named) to head, by hand.
+
+    \b
+    Examples:
+      ebhook upgrade
+      ebhook upgrade acme --dry-run
+      ebhook upgrade acme zenith --to 7f3a
+    """
+    from ebhook.commands.upgrade import upgrade
+
+    return upgrade(options(**common), names=tenant, to=to, dry_run=dry_run)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@one_tenant
+@click.argument("revision", shell_complete=revisions)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common_options
+def downgrade(tenant: str, revision: str, yes: bool, **common: Any) -> Exit:
+    """Take one tenant back to REVISION: an id, -N, or base. Asks first.
+
+    \b
+    Examples:
+      ebhook downgrade acme -1
+      ebhook downgrade acme 7f3a --yes
+    """
+    from ebhook.commands.downgrade import downgrade
+
+    return downgrade(options(**common), tenant=tenant, revision=revision, yes=yes)
+
+
+@cli.command(short_help="Show where every tenant stands, and who holds its lock.")
+@some_tenants
+@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1, 3600),
+    default=2,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --watch: how long to wait between two looks.",
+)
+@common_options
+def status(tenant: tuple[str, ...], watch: bool, every: float, **common: Any) -> Exit:
+    """Show where every tenant stands: revision, how far behind, who holds its lock.
+
+    \b
+    Examples:
+      ebhook status
+      ebhook status acme --json
+      ebhook status --watch
+    """
+    from ebhook.commands.status import status, watch_status
+
+    if watch:
+        return watch_status(options(**common), names=tenant, every=every)
+    return status(options(**common), names=tenant)
+
+
+current = copy(status)
+current.short_help = "The same as status."
+cli.add_command(current, "current")
+
+
+@cli.group()
+def lock() -> None:
+    """See who holds a tenant, and clear what nobody holds any more."""
+
+
+@lock.command("list", short_help="List every lock: its holder, since when, and its id.")
+@some_tenants
+@common_options
+def lock_list(tenant: tuple[str, ...], **common: Any) -> Exit:
+    """List every lock: holder, since when, whether its session still lives, and its id."""
+    from ebhook.commands.lock import lock_list
+
+    return lock_list(options(**common), names=tenant)
+
+
+@lock.command("clear")
+@some_tenants
+@click.option("--all", "everything", is_flag=True, help="Every stale lock of every tenant.")
+@click.option("--kill", is_flag=True, help="Also end the session of a holder that is alive.")
+@click.option("--frozen", is_flag=True, help="With --all: also rows that were made by hand.")
+@common_options
+def lock_clear(
+    tenant: tuple[str, ...], everything: bool, kill: bool, frozen: bool, **common: Any
+) -> Exit:
+    """Clear the lock of TENANT… (or --all). A living holder's lock is refused without --kill.
+
+    \b
+    Examples:
+      ebhook lock clear acme
+      ebhook lock clear --all
+      ebhook lock clear acme --kill
+    """
+    from ebhook.commands.lock import lock_clear
+
+    return lock_clear(options(**common), names=tenant, all=everything, kill=kill, frozen=frozen)
+
+
+@cli.command(short_help="List the revisions, or what was applied where, when, by whom.")
+@some_tenants
+@click.option("--all", "everything", is_flag=True, help="What was applied to every tenant.")
+@common_options
+def history(tenant: tuple[str, ...], everything: bool, **common: Any) -> Exit:
+    """List the chain's revisions; with TENANT… or --all, what was applied there, when, by whom.
+
+    \b
+    Examples:
+      ebhook history
+      ebhook history acme
+    """
+    if tenant or everything:
+        from ebhook.commands.history import history as applied
+
+        return applied(options(**common), names=tenant)
+    from ebhook.commands.chain import history
+
+    return history(options(**common))
+
+
+@cli.command(short_help="Say whether a statement in doubt happened.")
+@one_tenant
+@click.option(
+    "--applied/--not-applied",
+    default=None,
+    help="Your word: the statement is in the database, or it is not.",
+)
+@common_options
+def resolve(tenant: str, applied: bool | None, **common: Any) -> Exit:
+    """Settle a statement of which ebhook cannot tell whether it happened before a crash.
+
+    Without --applied or --not-applied it shows the statement, and its table then and now.
+
+    \b
+    Examples:
+      ebhook resolve acme
+      ebhook resolve acme --applied
+    """
+    from ebhook.commands.resolve import resolve
+
+    return resolve(options(**common), tenant=tenant, applied=applied)

@@ -1,0 +1,100 @@
+"""Documents for programs: a contract."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
+from typing import Any
+
+import msgspec
+
+from ebhook.errors import EbhookError, Exit
+from ebhook.lock_table import LockRow
+from ebhook.rollout import Result
+from ebhook.survey import Half, Standing
+
+
+def error_document(error: EbhookError) -> dict[str, Any]:
+    return {
+        "error": type(error).__name__,
+        "what": error.what,
+        "state": error.state,
+        "next": error.next,
+        "exit_code": int(error.exit_code),
+    }
+
+
+def rollout_document(head: str | None, code: Exit, results: Sequence[Result]) -> dict[str, Any]:
+    tenants = []
+    for result in results:
+        document: dict[str, Any] = {
+            "tenant": result.tenant,
+            "outcome": result.outcome.value,
+            "before": result.before,
+            "after": result.after,
+            "seconds": round(result.seconds, 3),
+            "error": str(result.error) if result.error is not None else None,
+        }
+        if result.statements:
+            document["sql"] = list(result.statements)
+        tenants.append(document)
+    return {"head": head, "exit_code": int(code), "tenants": tenants}
+
+
+def status_document(head: str | None, standings: Sequence[Standing]) -> dict[str, Any]:
+    return {
+        "head": head,
+        "tenants": [
+            {
+                "tenant": standing.tenant.name,
+                "state": standing.state.value,
+                "revision": standing.revision,
+                "behind": standing.behind,
+                "ahead": standing.ahead,
+                "lock": lock_document(standing.lock),
+                "half_applied": half_document(standing.half),
+                "edited": list(standing.edited),
+                "error": str(standing.error) if standing.error is not None else None,
+            }
+            for standing in standings
+        ],
+    }
+
+
+def half_document(half: Half | None) -> dict[str, Any] | None:
+    if half is None:
+        return None
+    return {"revision": half.revision, "kind": half.kind, "statements": half.position}
+
+
+def lock_document(lock: LockRow | None) -> dict[str, Any] | None:
+    if lock is None:
+        return None
+    return {
+        "holder": lock.holder,
+        "since": lock.since.replace(tzinfo=UTC).isoformat() if lock.since is not None else None,
+        "alive": lock.alive,
+        "frozen": lock.frozen,
+        "token": lock.token,
+        "pid": lock.pid,
+        "connection_id": lock.connection_id,
+        "environment": lock.environment,
+        "version_label": lock.version_label,
+        "command": lock.command,
+    }
+
+
+def unread_documents(problems: Iterable[tuple[str, EbhookError]]) -> list[dict[str, Any]]:
+    """The tenants that a command could not read, and why."""
+    return [{"tenant": name, **error_document(error)} for name, error in problems]
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """The one JSON document of a command, on stdout."""
+    try:
+        text = msgspec.json.format(msgspec.json.encode(document)).decode()
+    except UnicodeEncodeError:  # a path, or a word of the command line, that is not UTF-8
+        text = json.dumps(document, indent=2)
+    sys.stdout.write(text + "\n")

@@ -1,0 +1,54 @@
+"""What no text may have: passwords, and commands that a shell would read otherwise."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ebhook.secret import Secret
+
+# The password of any URL: an application has databases of its own, and says so when it fails.
+_IN_URL = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@'\"]*:)[^\s/@'\"]+(?=@)")
+
+
+class Hiding:
+    """Takes known passwords out of texts, and quotes the tenants in the commands to type next."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[str, None] = {}
+        self._commands: re.Pattern[str] | None = None
+        self._odd: set[str] = set()
+
+    def knows_password(self, password: Secret | None) -> None:
+        if password is not None:
+            found = {*self._secrets, *password.spellings()}
+            self._secrets = dict.fromkeys(sorted(found, key=len, reverse=True))
+
+    def knows_tenants(self, names: Iterable[str]) -> None:
+        """From now on a name like ``o'brien`` is quoted where a command has it."""
+        odd = {name for name in names if shlex.quote(name) != name}
+        if odd - self._odd:
+            self._odd |= odd
+            either = "|".join(map(re.escape, sorted(self._odd, key=len, reverse=True)))
+            self._commands = re.compile(rf"(\bebhook (?:[a-z]+ )+)({either})(?=$|[\s.,;)])")
+
+    def text(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        if "://" in text:
+            text = _IN_URL.sub(r"\1***", text)
+        if self._commands is not None and "ebhook " in text:
+            text = self._commands.sub(lambda found: found[1] + shlex.quote(found[2]), text)
+        return text
+
+    def document(self, document: Any) -> Any:
+        """`document`, and all its texts like that."""
+        if isinstance(document, str):
+            return self.text(document)
+        if isinstance(document, Mapping):
+            return {key: self.document(value) for key, value in document.items()}
+        if isinstance(document, (list, tuple)):
+            return [self.document(value) for value in document]
+        return document

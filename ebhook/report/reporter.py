@@ -1,0 +1,177 @@
+"""Where events go: lines for people, a live display on a terminal, JSON lines in a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+import msgspec
+
+from ebhook.database import Tenant
+from ebhook.errors import EbhookError
+from ebhook.events import (
+    Event,
+    LockTaken,
+    LockWaiting,
+    PasswordRead,
+    PutBack,
+    RevisionStarted,
+    SurveyDone,
+    TenantDone,
+    UpgradeStarted,
+)
+from ebhook.report.documents import error_document
+from ebhook.report.hiding import Hiding
+from ebhook.report.lines import line_of
+
+
+class Reporter:
+    """Lines on `stream`, with a live display below them, and JSON lines in a file.
+
+    Texts pass through `hide`, which takes known passwords out of what migrations print.
+    """
+
+    def __init__(self, stream: TextIO, *, live: bool, log_file: Path | None = None) -> None:
+        self._stream = stream
+        self._hiding = Hiding()
+        self._said = _Said()
+        self._wants_live = live
+        self._live: Any = None
+        self._earlier: list[Event] = []
+        self._log_file = log_file
+        self._log: TextIO | None = None
+        if log_file is not None:
+            try:
+                self._log = log_file.open("a", encoding="utf-8", errors="backslashreplace")
+            except OSError as error:
+                self.say(f"{log_file}: {error.strerror}; going on without this log")
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.close()
+        if isinstance(error, EbhookError):
+            # An env.py that fails may well say with which URL.
+            error.what, error.state, error.next = map(
+                self.hide, (error.what, error.state, error.next)
+            )
+            self.log({"event": "Error", **error_document(error)})
+        if self._log is not None:
+            try:
+                self._log.close()
+            except OSError as failure:
+                self._lose_log(failure)
+
+    def knows(self, tenants: Iterable[Tenant]) -> None:
+        """From now on the passwords of `tenants` are taken out of every text."""
+        known = list(tenants)
+        for password in dict.fromkeys(tenant.url.password for tenant in known):
+            self._hiding.knows_password(password)
+        self._hiding.knows_tenants(tenant.name for tenant in known)
+
+    def hide(self, text: str) -> str:
+        return self._hiding.text(text)
+
+    def hidden(self, document: Any) -> Any:
+        """`document` with the known passwords taken out of all its texts."""
+        return self._hiding.document(document)
+
+    def emit(self, event: Event) -> None:
+        if isinstance(event, PasswordRead):
+            self._hiding.knows_password(event.password)
+            return
+        self.log({"event": type(event).__name__, **msgspec.to_builtins(event)})
+        if self._wants_live:
+            self._show(event)
+            if self._live is not None and isinstance(event, RevisionStarted):
+                return  # the display has it; what stays on the screen is how each tenant ended
+        if self._said.already(event):
+            return
+        line = line_of(event)
+        if line is not None:
+            self.say(line)
+
+    def _show(self, event: Event) -> None:
+        if self._live is None and isinstance(event, UpgradeStarted):
+            # Not before: it would draw over a question, and costs an import.
+            from ebhook.live import Live
+
+            self._live = Live(self._stream)
+            for before in self._earlier:
+                self._live.show(before)
+        if self._live is not None:
+            self._live.show(event)
+        elif isinstance(event, SurveyDone | TenantDone):
+            self._earlier.append(event)
+
+    def say(self, line: str) -> None:
+        try:
+            if self._live is not None:
+                self._live.say(self.hide(line))
+            else:
+                self._stream.write(self.hide(line) + "\n")
+                self._stream.flush()
+        except OSError:
+            pass  # the terminal went away: the work goes on
+
+    def log(self, document: Mapping[str, Any]) -> None:
+        if self._log is None:
+            return
+        try:
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            line = {"time": now, **self.hidden(document)}
+            try:
+                text = msgspec.json.encode(line).decode()
+            except UnicodeEncodeError:  # a path, or a word of the command line, that is not UTF-8
+                text = json.dumps(line)
+            self._log.write(text + "\n")
+            self._log.flush()
+        except OSError as error:
+            self._lose_log(error)
+
+    def _lose_log(self, error: OSError) -> None:
+        self._log = None
+        self.say(f"{self._log_file}: {error.strerror}; going on without this log")
+
+
+class _Said:
+    """What a person has read already, and need not read again for each of a thousand tenants."""
+
+    def __init__(self) -> None:
+        self._holders: dict[str, str] = {}
+        self._put_back: set[str] = set()
+        self._problems: set[str] = set()
+
+    def already(self, event: Event) -> bool:
+        match event:
+            case LockWaiting(tenant, holder):
+                # The holder once; after that only the live display counts down.
+                if self._holders.get(tenant) == holder:
+                    return True
+                self._holders[tenant] = holder
+            case LockTaken(tenant):
+                self._put_back.discard(tenant)
+            case PutBack(tenant):
+                if tenant in self._put_back:
+                    return True
+                self._put_back.add(tenant)
+            case TenantDone(tenant=tenant, seconds=0, error=str(error)):
+                # It was never begun. Whom else the same has befallen is in the report.
+                problem = error.replace(tenant, "")
+                if problem in self._problems:
+                    return True
+                self._problems.add(problem)
+            case _:
+                pass
+        return False

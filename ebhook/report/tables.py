@@ -1,0 +1,258 @@
+"""What a person reads in the end: tables, each problem once, sums, and what to type next."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from ebhook.errors import EbhookError
+from ebhook.events import Outcome
+from ebhook.lock_table import LockRow
+from ebhook.report.lines import WORDS, count
+from ebhook.rollout import Result
+from ebhook.survey import Standing, State
+
+# Where a tenant with one of these stands may never have been read.
+_UNREAD = (Outcome.UNREACHABLE, Outcome.REFUSED, Outcome.UNKNOWN)
+
+# More tenants than this, all alike and none of them begun, are one line of a table.
+ALIKE = 10
+
+# What takes several tenants; and what means all of them when none is named.
+_SEVERAL = ("upgrade", "status", "history", "doctor", "lock list", "lock clear")
+_ALL = ("upgrade", "status", "doctor", "lock list")
+
+
+def table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Aligned columns; the last one is as long as it wants to be. A line is one line, whatever is
+    in it."""
+    shown = [headings, *([_printable(cell) for cell in line] for line in lines)]
+    widths = [max(_width(line[i]) for line in shown) for i in range(len(headings))]
+    return "\n".join(
+        "  ".join(
+            cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in shown
+    )
+
+
+def _printable(cell: str) -> str:
+    if cell.isprintable():
+        return cell
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in cell)
+
+
+def _width(text: str) -> int:
+    """The columns that a terminal needs for it."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """``acme, willow, zenith and 5 more``."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def command(verb: str, names: Sequence[str], rest: str = "") -> str:
+    """An ebhook command for these tenants, as a person can paste it into a shell."""
+    if len(names) > 3 and verb in _ALL:
+        words: Sequence[str] = ()
+    else:
+        words = names[:3] if verb in _SEVERAL else names[:1]
+    return " ".join(part for part in (f"ebhook {verb}", shlex.join(words), rest) if part)
+
+
+# A rollout
+
+
+def rollout_text(
+    head: str | None, results: Sequence[Result], seconds: float, *, target: str | None = None
+) -> str:
+    """The report of a rollout: what is not simply at head, then one line of sums.
+
+    Args:
+        target: where the tenants were to go; None: to `head`.
+    """
+    told = [result for result in results if result.outcome is not Outcome.AT_HEAD]
+    parts = []
+    if told:
+        headings = ("tenant", "outcome", "before", "after", "seconds")
+        parts.append(table(headings, list(_rollout_lines(told))))
+    parts.extend(_problems((result.tenant, result.error) for result in results))
+    words = WORDS if target in (None, head) else {**WORDS, Outcome.AT_HEAD: "there already"}
+    sums = _sums(words[result.outcome] for result in results)
+    where = f"head {head}" if head is not None else "the chain is empty"
+    parts.append(f"{count(len(results), 'tenant')}: {sums} ({where}), in {seconds:.2f} s")
+    return "\n\n".join(parts)
+
+
+def _rollout_lines(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
+    """A line for each; but those that were never begun and ended alike are one."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    ends = [_end(result) for result in results]
+    for result, end in zip(results, ends, strict=True):
+        if result.seconds == 0:
+            alike.setdefault(end, []).append(result.tenant)
+    for result, end in zip(results, ends, strict=True):
+        names = alike.get(end, []) if result.seconds == 0 else []
+        if len(names) <= ALIKE:
+            yield (result.tenant, *end)
+        elif names[0] == result.tenant:
+            yield (some(names, 1), *end)
+
+
+def _end(result: Result) -> tuple[str, ...]:
+    nowhere = "?" if result.outcome in _UNREAD else "base"
+    return (
+        WORDS[result.outcome],
+        result.before or nowhere,
+        result.after or nowhere,
+        f"{result.seconds:.1f}",
+    )
+
+
+# The status
+
+
+STATUS = ("tenant", "state", "revision", "behind", "lock", "journal")
+
+
+def status_text(head: str | None, standings: Sequence[Standing]) -> str:
+    """A line per tenant, each problem once, what to type next, and one line of sums."""
+    parts = [table(STATUS, [status_line(standing) for standing in standings])]
+    parts.extend(_problems(((s.tenant.name, s.error) for s in standings), state=False))
+    next = list(_next(standings))
+    if next:
+        parts.append("\n".join(next))
+    parts.append(status_sums(head, standings))
+    return "\n\n".join(parts)
+
+
+def status_line(standing: Standing) -> tuple[str, ...]:
+    return (
+        standing.tenant.name,
+        standing.state.value.replace("_", " "),
+        standing.revision or "-",
+        "-" if standing.behind is None else str(standing.behind),
+        lock_text(standing.lock),
+        _journal_text(standing),
+    )
+
+
+def status_sums(head: str | None, standings: Sequence[Standing]) -> str:
+    """``80 tenants: 78 at head, 2 behind; head: 7f3a``."""
+    sums = _sums(standing.state.value.replace("_", " ") for standing in standings)
+    told = f"{count(len(standings), 'tenant')}: {sums}"
+    return f"{told}; head: {head or 'none, the chain is empty'}"
+
+
+def _next(standings: Sequence[Standing]) -> Iterator[str]:
+    """What a person may do about tenants that are not simply at head, a line each; nothing about
+    those that somebody works on."""
+    standings = [s for s in standings if s.lock is None or s.lock.frozen or not s.lock.alive]
+    halves = [s for s in standings if s.half is not None]
+    for standing in halves[:3]:
+        assert standing.half is not None
+        names = [standing.tenant.name]
+        done = "applied" if standing.half.kind == "upgrade" else "undone"
+        yield (
+            f"{names[0]}: {standing.half.revision} is half {done}. Why: {command('history', names)}; "
+            f"to go on: {command('upgrade', names)}"
+        )
+    if len(halves) > 3:
+        yield f"{len(halves) - 3} more are half done. Why: ebhook history --all"
+    behind = [
+        s.tenant.name
+        for s in standings
+        if s.state in (State.BEHIND, State.EMPTY) and s.half is None
+    ]
+    if behind:
+        be = "is" if len(behind) == 1 else "are"
+        yield f"{some(behind)} {be} behind: {command('upgrade', behind)}"
+    frozen = [s.tenant.name for s in standings if s.lock is not None and s.lock.frozen]
+    if frozen:
+        yield f"{some(frozen)}: frozen by hand; to end that: {command('lock clear', frozen)}"
+    gone = [s.tenant.name for s in standings if s.lock is not None and not s.lock.frozen]
+    if gone:
+        yield (
+            f"{some(gone)}: the lock's holder is gone. The next upgrade takes it over; "
+            f"or: {command('lock clear', gone)}"
+        )
+    edited = [s.tenant.name for s in standings if s.edited]
+    if edited:
+        yield f"{some(edited)}: files changed after they were applied; see: ebhook lint --applied"
+
+
+# Problems
+
+
+def problems_text(problems: Iterable[tuple[str, EbhookError | None]]) -> str:
+    """Each problem in its three parts, once, with the tenants that have it."""
+    return "\n\n".join(_problems(problems))
+
+
+def _problems(
+    problems: Iterable[tuple[str, EbhookError | None]], *, state: bool = True
+) -> Iterator[str]:
+    """Each problem once, with the tenants that have it: a server that is away is one problem."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for name, error in problems:
+        if error is not None:
+            what = error.what.removeprefix(f"{name}: ").replace(repr(name), "{name}")
+            advice = re.sub(
+                rf"(ebhook (?:[a-z]+ )+){re.escape(name)}(?=$|[\s.,;)])", r"\1{tenant}", error.next
+            )
+            groups.setdefault((what, error.state if state else "", advice), []).append(name)
+    for (what, now, advice), names in groups.items():
+        told = what.replace("{name}", repr(names[0]) if len(names) == 1 else "…")
+        parts = (f"{some(names)}: {told}", now, _advice(advice, names))
+        yield "\n  ".join(part for part in parts if part)
+
+
+def _advice(advice: str, names: Sequence[str]) -> str:
+    """What to type for one tenant, as what to type for `names`."""
+    return re.sub(
+        r"ebhook ([a-z]+(?: list| clear)?) \{tenant\}",
+        lambda found: command(found[1], names),
+        advice,
+    )
+
+
+# Pieces
+
+
+def _sums(words: Iterable[str]) -> str:
+    return ", ".join(f"{number} {word}" for word, number in Counter(words).items())
+
+
+def _journal_text(standing: Standing) -> str:
+    """What the journal has to say: half applied, ahead by, edited since."""
+    told = []
+    if standing.half is not None:
+        done = "half applied" if standing.half.kind == "upgrade" else "half undone"
+        if standing.lock is not None and standing.lock.alive and not standing.lock.frozen:
+            done = "under way" if standing.half.kind == "upgrade" else "being undone"
+        statements = count(standing.half.position, "statement")
+        told.append(f"{standing.half.revision} {done}, {statements} in")
+    if standing.ahead:
+        told.append(f"ahead by {standing.ahead}")
+    if standing.edited:
+        told.append(f"edited after applied: {', '.join(standing.edited)}")
+    return "; ".join(told) or "-"
+
+
+def lock_text(lock: LockRow | None) -> str:
+    """``i-0abc:412 (v512) since 10:31:07`` and whether its holder still lives."""
+    if lock is None:
+        return "-"
+    since = f" since {lock.since:%Y-%m-%d %H:%M:%S} UTC" if lock.since is not None else ""
+    state = ", frozen" if lock.frozen else "" if lock.alive else ", its session is gone"
+    return f"{lock}{since}{state}"
