@@ -218,7 +218,7 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
     except (MySQLError, OSError, RuntimeError) as error:
         problem = explain(error, url, database)
         if isinstance(problem, ConnectionLost):  # before there was one: nothing was under way
-            problem = Unreachable(problem.what, next="Check the server: ebhook status")
+            problem = Unreachable(problem.what, next="Check the server: ebhook doctor")
         raise problem from None
     _keep_alive(connection)
     return connection
@@ -323,7 +323,7 @@ def explain(error: BaseException, url: Url, database: str | None) -> EbhookError
         return Refused(f"{where}: {error}.", next="Check the URL's options: ebhook config")
     return Unreachable(
         f"{where} cannot be reached: {words}.",
-        next="Check host, port and network: ebhook status",
+        next="Check host, port and network: ebhook doctor",
     )
 
 

@@ -254,7 +254,9 @@ class TenantLock:
             f"{self.tenant}: lock held by {row or 'somebody who has just let go'}{since}"
             + (f"; waited {wait:.0f} s." if wait else "."),
             "Nothing was changed.",
-            f"Wait, or see: ebhook lock list {self.tenant}",
+            f"End the freeze, when it is over: ebhook lock clear {self.tenant}"
+            if row is not None and row.frozen
+            else f"Wait, or see: ebhook lock list {self.tenant}",
         )
 
     def _take(self, holder: Holder, seconds: float, emit: Emit, done: Callable[[], bool]) -> bool:

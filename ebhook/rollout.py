@@ -487,7 +487,7 @@ class _Rollout:
             error = Skipped(
                 f"{job.name}: not started: {self.halted}.",
                 f"It stands at {job.standing.revision or 'base'}.",
-                f"When that is mended: ebhook upgrade {job.name}",
+                f"Go on with: ebhook upgrade {job.name}",
             )
             self._finish(job, Outcome.SKIPPED, job.standing.revision, error)
         self.waiting.clear()
