@@ -13,16 +13,17 @@ import secrets
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ebhook.settings import FILE_NAME, METADATA, Settings, Variables
 
-GET_CONFIG = Path("/opt/elasticbeanstalk/bin/get-config")
-ENV = Path("/opt/elasticbeanstalk/deployment/env")
-MANIFEST = Path("/opt/elasticbeanstalk/deployment/app_version_manifest.json")
+PLATFORM = Path("/opt/elasticbeanstalk")  # is on its instances, and nowhere else
+GET_CONFIG = PLATFORM / "bin/get-config"
+ENV = PLATFORM / "deployment/env"
+MANIFEST = PLATFORM / "deployment/app_version_manifest.json"
 APP = Path("/var/app")  # the bundle: `staging` before it is deployed, `current` after
 INSTANCE_ID = Path("/var/lib/cloud/data/instance-id")
 # What a virtual machine of EC2 says of itself: Nitro, and the older Xen.
@@ -32,11 +33,15 @@ MACHINE = (
 )
 LOG = Path("/var/log/ebhook.log")  # where the hook has ebhook write its own
 
+FOR_ROOT = "Only root may read it: use sudo."
 PATIENCE = 5.0  # seconds for an answer of get-config; after one that never came, none is waited for
 METADATA_PATIENCE = 1.0  # seconds for all that is asked of the metadata service
 
 _hanging: list[tuple[str, ...]] = []  # what get-config was asked and never answered
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_PEM = re.compile(
+    r"-----BEGIN ([A-Z0-9 ]+)-----\n(?:(?:[A-Za-z0-9+/]*={0,2}|[A-Za-z-]+: .*)\n)*-----END \1-----"
+)
 
 
 # Who we are
@@ -160,7 +165,7 @@ class PlatformSilent(Exception):
 
 def is_here() -> bool:
     """Is this an instance of Elastic Beanstalk?"""
-    return GET_CONFIG.exists()
+    return PLATFORM.is_dir()
 
 
 @dataclass(frozen=True)
@@ -186,6 +191,7 @@ def properties(environ: Mapping[str, str]) -> Told:
         return Told()
     problem = None
     told: list[Variables] = []
+    known: dict[str, str] = {}
     try:
         known = parse_json(_get_config("environment"))
         told.append(Variables("get-config", known))
@@ -195,12 +201,12 @@ def properties(environ: Mapping[str, str]) -> Told:
         problem = str(silent)
     try:
         text = ENV.read_text("utf-8", "surrogateescape")
-        told.append(Variables(str(ENV), parse_env(text)))
+        told.append(Variables(str(ENV), parse_env(text, known)))
     except OSError as error:
         if problem is not None:
             problem += f" {ENV}: {error.strerror}."
             if isinstance(error, PermissionError):
-                problem += " Only root may read it: use sudo."
+                problem += f" {FOR_ROOT}"
     return Told(tuple(told), problem)
 
 
@@ -221,19 +227,28 @@ def command_timeout() -> float | None:
     return seconds if 1 <= seconds <= 3600 else None
 
 
-def bundle(directory: Path) -> Path:
+def bundle(directory: Path | None = None) -> Path:
     """The folder to look for the application in: `directory`, unless that has nothing to do with it.
 
-    A hook runs in the bundle. A person on an instance may be anywhere, and means the deployed one.
+    A hook runs in the bundle. A person on an instance may be anywhere, and means the deployed one; or
+    the one whose deployment failed, where it was the first.
+
+    Args:
+        directory: without it the working directory, which a deployment may have taken away.
     """
-    current = APP / "current"
-    if not is_here() or not current.is_dir():
-        return directory
+    if directory is None:
+        try:
+            directory = Path.cwd()
+        except FileNotFoundError:
+            directory = Path("/")
+    deployed = [folder for folder in (APP / "current", APP / "staging") if folder.is_dir()]
     here = directory.resolve()
-    inside = here.is_relative_to(APP) or here.is_relative_to(current.resolve())
-    if inside or any((folder / FILE_NAME).is_file() for folder in (here, *here.parents)):
+    if not is_here() or not deployed:
         return directory
-    return current
+    if any((folder / FILE_NAME).is_file() for folder in (here, *here.parents)):
+        return directory
+    inside = [folder for folder in deployed if here.is_relative_to(folder.resolve())]
+    return [*inside, *deployed][0]
 
 
 def parse_json(text: str) -> dict[str, str]:
@@ -244,29 +259,58 @@ def parse_json(text: str) -> dict[str, str]:
         raise PlatformSilent(f"{GET_CONFIG} environment printed no JSON.") from None
     if not isinstance(document, dict):
         raise PlatformSilent(f"{GET_CONFIG} environment printed no JSON object.")
-    return {name: value for name, value in document.items() if isinstance(value, str)}
+    texts = {name: _as_text(value) for name, value in document.items()}
+    return _fitting({name: text for name, text in texts.items() if text is not None})
 
 
-def parse_env(text: str) -> dict[str, str]:
+def _as_text(value: object) -> str | None:
+    """A value as a property's: a number or a truth value as JSON writes it, nothing else."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, int | float) else None
+
+
+def _fitting(values: Mapping[str, str]) -> dict[str, str]:
+    """What an environment can hold. Whoever prints anything else has printed no property."""
+    return {name: text for name, text in values.items() if _fits(name, text)}
+
+
+def _fits(name: str, text: str) -> bool:
+    try:
+        return bool(name) and "=" not in name and b"\0" not in os.fsencode(name + text)
+    except UnicodeEncodeError:
+        return False
+
+
+def parse_env(text: str, known: Collection[str] = ()) -> dict[str, str]:
     """The file of the application's service: NAME=VALUE lines, with nothing quoted or escaped.
 
     A line that begins with no name goes on with the value above it; so does every line of a PEM
     block, whose last one may look like a name.
+
+    Args:
+        known: names that there are, whatever they look like: Elastic Beanstalk also allows ``a.b-c``.
     """
     values: dict[str, list[str]] = {}
     lines: list[str] | None = None
-    for line in text.removesuffix("\n").split("\n"):
-        if _NAME.match(line) and not _in_pem(lines):
-            name, _, value = line.partition("=")
+    text = text.removesuffix("\n")
+    pem = _lines_of_pem(text)
+    for number, line in enumerate(text.split("\n")):
+        name, _, value = line.partition("=")
+        if (_NAME.match(line) or name in known) and number not in pem:
             lines = values[name] = [value]
         elif lines is not None:
             lines.append(line)
-    return {name: "\n".join(value) for name, value in values.items()}
+    return _fitting({name: "\n".join(value) for name, value in values.items()})
 
 
-def _in_pem(lines: list[str] | None) -> bool:
-    text = "\n".join(lines or ())
-    return text.count("-----BEGIN ") > text.count("-----END ")
+def _lines_of_pem(text: str) -> set[int]:
+    """The numbers of the lines in PEM blocks, less each block's first: that may begin with a name."""
+    found: set[int] = set()
+    for block in _PEM.finditer(text):
+        first = text.count("\n", 0, block.start())
+        found.update(range(first + 1, first + 1 + block[0].count("\n")))
+    return found
 
 
 def _get_config(*arguments: str) -> str:

@@ -38,7 +38,7 @@ def load_settings(options: Options) -> Settings:
     try:
         settings = settings_module.load(
             os.environ,
-            directory=beanstalk.bundle(Path.cwd()),
+            directory=beanstalk.bundle(),
             config=options.config,
             platform=told.variables,
             timeout=beanstalk.command_timeout,

@@ -27,12 +27,10 @@ def examine_machine(
     known = [holder.environment or "no environment", holder.version_label or "no version label"]
     yield ok("identity", holder.name, ", ".join(known) if here else "not on Elastic Beanstalk")
     if here and told.problem is not None:
-        yield warn(
-            "properties",
-            str(beanstalk.GET_CONFIG),
-            told.problem,
-            "Run it by hand as root: /opt/elasticbeanstalk/bin/get-config environment",
-        )
+        by_hand = f"Run it by hand: sudo {beanstalk.GET_CONFIG} environment"
+        again = "Run this as root: sudo ebhook doctor"
+        next = again if beanstalk.FOR_ROOT in told.problem else by_hand
+        yield warn("properties", str(beanstalk.GET_CONFIG), told.problem, next)
     elif here:
         counts = (f"{len(v.values)} from {v.origin}" for v in told.variables)
         yield ok("properties", str(beanstalk.GET_CONFIG), ", ".join(counts))

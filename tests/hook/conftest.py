@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import IN_CI
+from tests.conftest import IN_CI, AnyServer, Fleets
+from tests.hook.agencies import PASSWORD, Coupled
 from tests.hook.instance import Instance, Machine, unshare
 
 PROJECTS = Path(__file__).parents[1] / "projects"
@@ -66,3 +67,23 @@ def bundle(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def coupled(server: AnyServer, fleet: Fleets) -> Iterator[Coupled]:
+    """Three agencies, and the RDS_* variables of a login whose password is hard to hand on."""
+    agencies = fleet(3, prefix="agency")
+    user = f"app_{agencies.names[0].split('_')[1]}"
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE USER %s@'127.0.0.1' IDENTIFIED BY %s", (user, PASSWORD))
+        cursor.execute("GRANT ALL ON *.* TO %s@'127.0.0.1'", (user,))
+    variables = {
+        "RDS_HOSTNAME": server.host,
+        "RDS_PORT": str(server.port),
+        "RDS_USERNAME": user,
+        "RDS_PASSWORD": PASSWORD,
+        "RDS_DB_NAME": "ebdb",
+    }
+    yield agencies, variables
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("DROP USER %s@'127.0.0.1'", (user,))

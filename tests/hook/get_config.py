@@ -22,6 +22,9 @@ def main(what: str, *options: str) -> None:
     if how == "prints no JSON":
         print("Error: hunter2secret is no option")
         return
+    if how == "prints half of it":
+        print('{"RDS_PASSWORD": "hunter2secret')
+        return
     if how == "prints a list":
         print('["hunter2secret"]')
         return

@@ -84,10 +84,10 @@ class Instance:
     venv: str = "staging-LQM1lest"
     log_folder: str = "rw"
     properties: dict[str, str] = field(default_factory=dict)
-    coupled: dict[str, str] = field(
-        default_factory=dict
-    )  # RDS_…: get-config has them, hooks do not
-    secret: dict[str, str] = field(default_factory=dict)  # hooks have them, get-config does not
+    # RDS_…: get-config has them, hooks do not.
+    coupled: dict[str, str] = field(default_factory=dict)
+    # What comes from Secrets Manager: hooks have it, get-config does not.
+    secret: dict[str, str] = field(default_factory=dict)
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -122,6 +122,11 @@ class Instance:
 
     # The engine
 
+    @property
+    def own(self) -> dict[str, str]:
+        """The property that the Python platform itself sets."""
+        return {"PYTHONPATH": f"/var/app/venv/{self.venv}/bin"}
+
     def stage(self, bundle: Path, label: str) -> None:
         """Puts a bundle where its hooks will run, with what the engine then knows."""
         staging = self.path("/var/app/staging")
@@ -130,7 +135,7 @@ class Instance:
         manifest = {"RuntimeSources": {"agencies": {label: {"s3url": ""}}}}
         place = self.path("/opt/elasticbeanstalk/deployment/app_version_manifest.json")
         place.write_text(json.dumps(manifest))
-        self.tell("environment", self.properties | self.coupled)
+        self.tell("environment", {**self.own, **self.properties, **self.coupled})
         if (staging / ".ebextensions").is_dir():
             self.install(staging / ".ebextensions")
             shutil.rmtree(staging / ".ebextensions")  # the hooks do not see it any more
@@ -155,7 +160,8 @@ class Instance:
         """The same, beside the test. Their output goes where the engine puts it."""
         found = sorted(self.path(f"/var/app/staging/.platform/{kind}/predeploy").iterdir())
         assert len(found) == 1, found
-        env = {"HOME": "/root", "PATH": HOOK_PATH, "PORT": "8000", **self.properties, **self.secret}
+        env = {"HOME": "/root", "PATH": HOOK_PATH, "PORT": "8000", **self.own}
+        env |= {**self.properties, **self.secret}
         log = self.path("/var/log/eb-hooks.log").open("w")
         with log:
             return self._start(
@@ -170,7 +176,7 @@ class Instance:
         current = self.path("/var/app/current")
         shutil.rmtree(current, ignore_errors=True)
         self.path("/var/app/staging").rename(current)
-        lines = {**self.properties, **self.coupled, **self.secret}.items()
+        lines = {**self.own, **self.properties, **self.coupled, **self.secret}.items()
         place = self.path("/opt/elasticbeanstalk/deployment/env")
         place.unlink(missing_ok=True)
         place.write_text("".join(f"{name}={value}\n" for name, value in lines))

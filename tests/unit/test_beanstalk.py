@@ -49,12 +49,30 @@ def test_every_line_survives_exactly(values: dict[str, str]) -> None:
         ("A=1\nA=2\n", {"A": "2"}),
         ("no name\nA=1\n", {"A": "1"}),
         ("A=$B\\n#!\n", {"A": "$B\\n#!"}),
+        ("A=1\nmy-name=y\nspring.url=x\n", {"A": "1\nmy-name=y", "spring.url": "x"}),
+        ("B=-----BEGIN CERTIFICATE-----\nA=1\n", {"B": PEM.partition("\n")[0], "A": "1"}),
+        (f"B=x {PEM} y\nA=1\n", {"B": f"x {PEM} y", "A": "1"}),
+        ("A=1\0\nB=2\n", {"B": "2"}),
         ("", {}),
     ],
 )
 def test_values_of_several_lines(text: str, values: dict[str, str]) -> None:
-    """A line that begins with no name goes on with the value above; a PEM block is one value."""
-    assert parse_env(text) == values
+    """A line that begins with no name goes on with the value above; a PEM block is one value. A name
+    that get-config knows may look like none."""
+    assert parse_env(text, {"spring.url"}) == values
+
+
+def test_what_no_environment_can_hold_is_left_out() -> None:
+    """Numbers are as JSON writes them; no NUL, no half of a character, no name with a =."""
+    document = {"PORT": 3306, "ON": True, "NONE": None, "MORE": {"A": "1"}, "a.b-c": "x"}
+    document |= {"": "x", "A=B": "x", "NUL": "a\0b", "HALF": "\ud800", "NOTE": "☂"}
+
+    assert parse_json(json.dumps(document)) == {
+        "PORT": "3306",
+        "ON": "true",
+        "a.b-c": "x",
+        "NOTE": "☂",
+    }
 
 
 @pytest.mark.parametrize("text", ["", "Error: hunter2secret", '["hunter2secret"]', "null", '"x"'])
