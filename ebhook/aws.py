@@ -266,14 +266,15 @@ def _refusal(what: str, code: str, words: str) -> EbhookError:
 
 
 def _failure(what: str, error: BotoCoreError) -> EbhookError:
+    words = str(error).rstrip(".")
     if isinstance(error, NoRegionError | ProfileNotFound):
         return SettingsFailed(
-            f"{what}: {error}.", next="Set aws.region and aws.profile; see: ebhook config"
+            f"{what}: {words}.", next="Set aws.region and aws.profile; see: ebhook config"
         )
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return Refused(
-            f"{what}: {error}.", next="Give the instance a role (docs/iam.md); see: ebhook doctor"
+            f"{what}: {words}.", next="Give the instance a role (docs/iam.md); see: ebhook doctor"
         )
     if isinstance(error, ConnectionError | HTTPClientError | CredentialRetrievalError):
-        return Unreachable(f"{what}: {error}.", next="Check the network to AWS: ebhook doctor")
-    return Refused(f"{what}: {error}.", next="See: ebhook doctor")
+        return Unreachable(f"{what}: {words}.", next="Check the network to AWS: ebhook doctor")
+    return Refused(f"{what}: {words}.", next="See: ebhook doctor")

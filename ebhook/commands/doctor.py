@@ -12,9 +12,10 @@ from ebhook.commands.gather import Options, gather_tenants, load_settings, repor
 from ebhook.database import Tenant
 from ebhook.doctor import Finding, Level, examine_aws, examine_machine, examine_servers
 from ebhook.doctor.finding import failed, ok
-from ebhook.errors import EbhookError, Exit
+from ebhook.doctor.show import as_text
+from ebhook.errors import EbhookError, Exit, UsageFailed
 from ebhook.notices import Ended, send
-from ebhook.report import Reporter, count, print_json, table
+from ebhook.report import Reporter, count, print_json
 from ebhook.settings import Settings
 
 
@@ -31,7 +32,7 @@ def doctor(options: Options, *, names: Sequence[str], sends: bool) -> Exit:
         documents = [_document(finding) for finding in findings]
         print_json(report.hidden({"findings": documents, "exit_code": int(code)}))
     else:
-        print(report.hide(_text(findings)))
+        print(report.hide(as_text(findings)))
     return code
 
 
@@ -57,6 +58,8 @@ def _examine(
     tenants: list[Tenant] = []
     try:
         tenants = gather_tenants(settings, report, names)
+    except UsageFailed:  # the doctor's own command line
+        raise
     except EbhookError as error:
         yield failed("tenants", "which there are", error)
     trial = partial(_send, settings, chain, report) if sends else None
@@ -81,12 +84,3 @@ def _document(finding: Finding) -> dict[str, object]:
         "text": finding.text,
         "next": finding.next,
     }
-
-
-def _text(findings: Sequence[Finding]) -> str:
-    lines = [(f.level.value, f.check, f.subject, f.text.replace("\n", " ")) for f in findings]
-    parts = [table(("", "check", "of", "found"), lines)]
-    parts += [f"{f.check} {f.subject}: {f.text}\n  {f.next}" for f in findings if f.next]
-    sums = {level: sum(f.level is level for f in findings) for level in Level}
-    parts.append(", ".join(f"{number} {level.value}" for level, number in sums.items()))
-    return "\n\n".join(parts)

@@ -64,7 +64,7 @@ def _action(origin: Origin) -> str:
     if origin.kind == "iam":
         return "a token for rds-db:connect"
     if origin.kind == "secret":
-        return f"secretsmanager:GetSecretValue {origin.id}"
+        return f"secretsmanager:GetSecretValue {origin.id.rpartition(':secret:')[2]}"
     return f"ssm:GetParameter {origin.id}"
 
 

@@ -66,4 +66,4 @@ def _log(log: Path) -> Iterator[Finding]:
     elif left < ROOM:
         yield warn("log", str(log), f"{left // 1_000_000} MB left", "Make room on that disk")
     else:
-        yield ok("log", str(log), f"{left // 1_000_000_000} GB left")
+        yield ok("log", str(log), f"{left / 1_000_000_000:.1f} GB left")

@@ -6,7 +6,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -43,25 +43,38 @@ def examine_servers(
         key = (url.host, url.port, url.user, url.password, options)
         logins.setdefault(key, []).append(tenant)
     examined = [_Login(group, settings, chosen) for group in logins.values()]
+    ill: set[str] = set()
     for findings in in_threads(lambda login: list(login.examine()), examined, THREADS):
+        ill.update(finding.subject for finding in findings if finding.level is Level.FAIL)
         yield from findings
     reached = {tenant.name for login in examined if login.reached for tenant in login.tenants}
     if chain is not None and reached:
         there = [tenant for tenant in tenants if tenant.name in reached]
-        yield from _standings(survey(there, chain, settings, deep=True), len(tenants))
+        yield from _standings(survey(there, chain, settings, deep=True), len(tenants), ill)
 
 
-def _standings(standings: Sequence[Standing], number: int) -> Iterator[Finding]:
+def _standings(
+    standings: Sequence[Standing], number: int, ill: Collection[str]
+) -> Iterator[Finding]:
+    """
+    Args:
+        number: of all tenants, those that were not reached among them.
+        ill: the tenants of which it was said before why they cannot be read.
+    """
     for standing in standings:
         name, said = standing.tenant.name, standing.lock
-        if standing.error is not None and standing.state is not State.UNREACHABLE:
-            yield failed("chain", name, standing.error)
+        if standing.error is not None and not (standing.state is State.UNREACHABLE and name in ill):
+            read = standing.state is not State.UNREACHABLE
+            yield failed("chain" if read else "database", name, standing.error)
         if standing.half is not None:
             text = f"{standing.half.revision} is half applied, {standing.half.position} in"
             yield warn("chain", name, text, f"Go on with it: ebhook upgrade {name}")
         if said is not None and said.frozen:
             yield warn("lock", name, f"frozen: {said}", f"To free it: ebhook lock clear {name}")
-    states = [standing.state.value.replace("_", " ") for standing in standings]
+    states = [
+        "not readable" if s.state is State.UNREACHABLE else s.state.value.replace("_", " ")
+        for s in standings
+    ]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     yield ok("tenants", f"{len(standings)} of {number}", counts)
 
@@ -211,14 +224,15 @@ class _Login:
             yield fail(
                 "privileges",
                 tenant.name,
-                f"{self.url.user} lacks {', '.join(needed)} ({how})",
-                f"GRANT {', '.join(needed)} ON {quoted(tenant.database)}.* TO … (docs/privileges.md)",
+                f"its user lacks {', '.join(needed)} ({how})",
+                f"GRANT {', '.join(needed)} ON {quoted(tenant.database)}.* TO that user "
+                "(docs/privileges.md)",
             )
         elif often:
             yield warn(
                 "privileges",
                 tenant.name,
-                f"{self.url.user} lacks {', '.join(often)} ({how})",
+                f"its user lacks {', '.join(often)} ({how})",
                 "Migrations with foreign keys, and downgrades, want them (docs/privileges.md)",
             )
         else:
@@ -230,37 +244,40 @@ class _Login:
             self.settings.lock.table: set(lock_table.COLUMNS),
             self.settings.journal.table: set(journal.COLUMNS),
         }
-        for table, columns in wanted.items():
-            found = rows(
-                connection,
-                "SELECT LOWER(column_name), is_nullable, column_default, extra "
-                "FROM information_schema.columns WHERE table_schema = %s AND table_name = %s",
-                tenant.database,
-                table,
+        shapes = [self.shape(connection, tenant, *table) for table in wanted.items()]
+        yield from [shape for shape in shapes if shape] or [ok("tables", tenant.name, "")]
+
+    def shape(
+        self, connection: Connection, tenant: Tenant, table: str, columns: set[str]
+    ) -> Finding | None:
+        found = rows(
+            connection,
+            "SELECT LOWER(column_name), is_nullable, column_default, extra "
+            "FROM information_schema.columns WHERE table_schema = %s AND table_name = %s",
+            tenant.database,
+            table,
+        )
+        foreign = {
+            str(name)
+            for name, nullable, default, extra in found
+            if nullable == "NO" and default is None and "auto_increment" not in str(extra)
+        } - columns
+        lacks = columns - {str(row[0]) for row in found}
+        if not found or not (lacks or foreign):
+            return None
+        if foreign or table == self.settings.journal.table:
+            return fail(
+                "tables",
+                tenant.name,
+                f"{table} is somebody else's table",
+                "Choose another name: lock.table, journal.table (docs/settings.md)",
             )
-            foreign = {
-                str(name)
-                for name, nullable, default, extra in found
-                if nullable == "NO" and default is None and "auto_increment" not in str(extra)
-            } - columns
-            lacks = columns - {str(row[0]) for row in found}
-            if not found or not (lacks or foreign):
-                continue
-            if foreign or table == self.settings.journal.table:
-                yield fail(
-                    "tables",
-                    tenant.name,
-                    f"{table} is somebody else's table",
-                    "Choose another name: lock.table, journal.table (docs/settings.md)",
-                )
-            else:
-                yield warn(
-                    "tables",
-                    tenant.name,
-                    f"{table} is of an older deployment; the next boot adds {len(lacks)} columns",
-                    f"Rows in it count as held locks: ebhook lock list {tenant.name}",
-                )
-        yield ok("tables", tenant.name, "")
+        return warn(
+            "tables",
+            tenant.name,
+            f"{table} is of an older deployment; the next boot adds {len(lacks)} columns",
+            f"Rows in it count as held locks: ebhook lock list {tenant.name}",
+        )
 
     def summed(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """What is well in one line a check, and all else by itself."""

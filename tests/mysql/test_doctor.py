@@ -112,6 +112,34 @@ def test_what_is_wrong_with_some_databases(ebhook: Ebhook, fleet: Fleets) -> Non
     assert well not in text.stdout
 
 
+@ON_MARIADB
+def test_a_database_that_cannot_be_read(ebhook: Ebhook, fleet: Fleets) -> None:
+    """Where no check of its own says why, the error that a boot would meet is the finding."""
+    agencies = fleet(2)
+    broken, _ = agencies.names
+    ask(agencies, broken, "CREATE TABLE kept (version_num INT)")
+    ask(agencies, broken, "CREATE VIEW alembic_version AS SELECT version_num FROM kept")
+    ask(agencies, broken, "DROP TABLE kept")
+
+    ran = examine(ebhook, env_of(agencies))
+    boot = ebhook("boot", cwd=PROJECTS / "linear", env=env_of(agencies))
+
+    ((check, subject, text),) = found(ran, "fail")
+    assert (check, subject) == ("database", broken)
+    assert "(1356)" in text
+    assert ("tenants", "2 of 2", "1 not readable, 1 empty") in found(ran)
+    assert boot.code == Exit.PERSON
+
+
+@ON_MARIADB
+def test_a_tenant_that_nobody_knows(ebhook: Ebhook, fleet: Fleets) -> None:
+    """Is a mistake of the command line, and no finding."""
+    ran = ebhook("doctor", "acmee", cwd=PROJECTS / "linear", env=env_of(fleet(1)))
+
+    assert ran.code == Exit.USAGE
+    assert "There is no tenant 'acmee'" in ran.stderr
+
+
 def test_what_is_wrong_before_any_database(ebhook: Ebhook, tmp_path: Path) -> None:
     """Settings, chain, host name, port: each is a finding, never a traceback."""
     broken = examine(ebhook, {"EBHOOK_LOCK_WAIT": "soon"})

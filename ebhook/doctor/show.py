@@ -1,0 +1,87 @@
+"""Findings for people: a table of all, and below it what to do about each that is not well."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ebhook.doctor.finding import Finding, Level
+from ebhook.report import table
+
+FEW = 3  # of one kind that stay by themselves
+WIDTH = 100  # characters of a problem in the table; the rest is below
+
+
+def as_text(findings: Sequence[Finding]) -> str:
+    """A fleet has hundreds of findings that say the same; they are told once."""
+    groups = _grouped(findings)
+    parts = [table(("", "check", "of", "found"), [group.row for group in groups])]
+    parts += [group.remedy for group in groups if group.first.next]
+    sums = Counter(finding.level for finding in findings)
+    parts.append(", ".join(f"{sums[level]} {level.value}" for level in Level))
+    return "\n\n".join(parts)
+
+
+@dataclass
+class _Group:
+    """Findings that are told as one."""
+
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def first(self) -> Finding:
+        return self.findings[0]
+
+    @property
+    def row(self) -> tuple[str, str, str, str]:
+        found = (
+            self._well() if self.first.level is Level.OK else _cut(self._common(self.first.text))
+        )
+        return self.first.level.value, self.first.check, self._subjects(1), found
+
+    @property
+    def remedy(self) -> str:
+        who, first = self._subjects(10), self.first
+        return f"{first.check} {who}: {self._common(first.text)}\n  {self._common(first.next)}"
+
+    def _subjects(self, most: int) -> str:
+        names = list(dict.fromkeys(finding.subject for finding in self.findings))
+        if len(names) <= most:
+            return ", ".join(names)
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+
+    def _common(self, text: str) -> str:
+        return text if len(self.findings) == 1 else text.replace(self.first.subject, "TENANT")
+
+    def _well(self) -> str:
+        texts = Counter(finding.text for finding in self.findings)
+        if len(texts) > FEW:
+            return f"all {len(self.findings)} well"
+        if len(self.findings) == 1:
+            return self.first.text
+        return "; ".join(f"{text} ({number})" for text, number in texts.items())
+
+
+def _grouped(findings: Iterable[Finding]) -> list[_Group]:
+    """In the order in which each came first: what is well by check, the rest by what it says."""
+    findings = list(findings)
+    well = Counter(finding.check for finding in findings if finding.level is Level.OK)
+    groups: dict[object, _Group] = {}
+    for number, finding in enumerate(findings):
+        key: object = number
+        if finding.level is not Level.OK:
+            said = (
+                finding.text.replace(finding.subject, ""),
+                finding.next.replace(finding.subject, ""),
+            )
+            key = (finding.level, finding.check, *said)
+        elif well[finding.check] > FEW:
+            key = finding.check
+        groups.setdefault(key, _Group()).findings.append(finding)
+    return list(groups.values())
+
+
+def _cut(text: str) -> str:
+    line = text.partition("\n")[0]
+    return line if len(line) <= WIDTH and line == text else line[:WIDTH] + " …"
