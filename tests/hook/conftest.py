@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from ebhook.errors import ScratchFailed
 from tests.conftest import IN_CI, AnyServer, Fleets
+from tests.hook import logrotate
 from tests.hook.agencies import PASSWORD, Coupled
 from tests.hook.instance import Instance, Machine, unshare
 
@@ -24,13 +25,26 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     """What instances are made from; needs root, or a user namespace, for mounts of its own."""
     enter = unshare()
     if enter is None:
-        told = "NO HOOK WAS RUN IN ITS REAL PLACE: this needs `unshare --mount`, as root."
-        if IN_CI and os.geteuid() == 0:
-            pytest.fail(told, pytrace=False)
-        pytest.skip(told)
+        _lacking("NO HOOK WAS RUN IN ITS REAL PLACE: this needs `unshare --mount`, as root.")
     made = Machine(tmp_path_factory.mktemp("machine"), enter)
     made.make()
     return made
+
+
+@pytest.fixture(scope="session")
+def rotation(machine: Machine) -> None:
+    """logrotate, as every instance has it."""
+    try:
+        logrotate.put_into(machine.folder / "usr/sbin")
+    except (logrotate.Missing, ScratchFailed) as missing:
+        _lacking(f"THE ROTATION WAS NOT TRIED: {missing}")
+
+
+def _lacking(told: str) -> NoReturn:
+    """Elsewhere a test may be skipped, and says so; in CI it is not."""
+    if IN_CI:
+        pytest.fail(told, pytrace=False)
+    pytest.skip(told)
 
 
 @pytest.fixture

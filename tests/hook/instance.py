@@ -1,7 +1,7 @@
 """Instances of Elastic Beanstalk on this machine: the real scripts in their real places.
 
 Every command runs in a mount namespace of its own, in which an instance's folders are bound over
-/opt, /var, /etc, /usr/bin and /usr/local/bin. What it writes there stays in the instance's folder.
+/opt, /var, /etc and the folders of programs. What it writes there stays in the instance's folder.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ HOOK_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SUDO_PATH = "/sbin:/bin:/usr/sbin:/usr/bin"  # as sudo has it on Amazon Linux
 
 _OWN = ("opt", "var")  # of each instance
-_SHARED = ("etc", "usr/bin", "usr/local/bin")  # of the machine that all instances are made from
+# Of the machine that all instances are made from. Where /usr/sbin leads to /usr/bin, that comes last.
+_PROGRAMS = ("usr/sbin", "usr/bin", "usr/local/bin")
+_SHARED = ("etc", *_PROGRAMS)
 
 # $1 the machine's folder, $2 the instance's, $3 `ro` for a log folder that nobody can write, $4 where.
 _ENTER = f"""
 set -e
-for place in usr/bin usr/local/bin; do mount --bind "/$place" "$1/real/$place"; done
+for place in {" ".join(_PROGRAMS)}; do mount --bind "/$place" "$1/real/$place"; done
 for place in {" ".join(_SHARED)}; do mount --bind "$1/$place" "/$place"; done
 for place in {" ".join(_OWN)}; do mount --bind "$2/$place" "/$place"; done
 if [ "$3" = ro ]; then
@@ -57,7 +59,7 @@ class Machine:
 
     def make(self) -> None:
         shutil.copytree("/etc", self.folder / "etc", symlinks=True, ignore=_unreadable)
-        for place in ("usr/bin", "usr/local/bin"):
+        for place in _PROGRAMS:
             (self.folder / place).mkdir(parents=True)
             (self.folder / "real" / place).mkdir(parents=True)
             for program in os.listdir(f"/{place}"):
@@ -95,7 +97,13 @@ class Instance:
             (self.folder / place).mkdir(parents=True)
         for place in ("deployment", "tasks"):
             (self.folder / "opt/elasticbeanstalk" / place).mkdir()
-        for place in ("var/app/venv", "var/log", "var/tmp", "var/lib/cloud/data"):
+        for place in (
+            "var/app/venv",
+            "var/log",
+            "var/tmp",
+            "var/lib/cloud/data",
+            "var/lib/logrotate",
+        ):
             (self.folder / place).mkdir(parents=True)
         copied = shutil.copy(GET_CONFIG, self.path("/opt/elasticbeanstalk/bin/get-config"))
         text = Path(copied).read_text().replace("/usr/bin/python3", sys.executable, 1)
@@ -189,12 +197,18 @@ class Instance:
             for place, entry in document.get("files", {}).items():
                 path = self.path(place)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.unlink(missing_ok=True)
+                if path.exists():
+                    path.rename(f"{path}.bak")  # as cfn-init does
                 path.write_text(_interpolated(entry["content"]))
                 path.chmod(int(entry["mode"][-3:], 8))
             for command in sorted(document.get("commands", {}).items()):
                 ran = self.run(["/bin/bash", "-c", command[1]["command"]])
                 assert ran.code == 0, ran.stderr
+
+    def matching(self, listed: str) -> list[Path]:
+        """The files that the platform takes for one of its lists of paths and globs."""
+        patterns = self.path(listed).read_text().splitlines()
+        return [found for pattern in patterns for found in self.folder.glob(pattern.lstrip("/"))]
 
     # People
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -135,26 +136,43 @@ def test_installed_they_name_files_that_are_there(instances: Instances, bundle: 
     instance.install(bundle("linear") / ".ebextensions")
 
     for kind in ("taillogs", "bundlelogs"):
-        listed = instance.path(f"/opt/elasticbeanstalk/tasks/{kind}.d/ebhook.conf").read_text()
-        assert instance.path(listed.splitlines()[0]).is_file()
+        listed = instance.matching(f"/opt/elasticbeanstalk/tasks/{kind}.d/ebhook.conf")
+        assert listed == [instance.path(LOG)]
     ran = instance.ssh("ebhook", "--version")
     assert ran.code == 0, ran.stderr
     assert "ebhook" in ran.stdout
 
 
+@pytest.mark.usefixtures("rotation")
 def test_the_log_is_rotated(instances: Instances, bundle: Bundle) -> None:
-    """By the machine's logrotate, where there is one, through the script that cron runs."""
-    if not Path("/usr/sbin/logrotate").exists():
-        pytest.skip("THE ROTATION WAS NOT TRIED: there is no /usr/sbin/logrotate")
+    """Through the script that cron runs each hour, once it is long enough; what is being written
+    goes on in the same file. The older ones are kept where Elastic Beanstalk publishes them from, and
+    a sixth is not."""
     instance = instances("i-0a1")
     instance.install(bundle("linear") / ".ebextensions")
-    log = instance.path(LOG)
-    log.write_bytes(b"x" * 11_000_000)
+    cron = ["/etc/cron.hourly/cron.logrotate.elasticbeanstalk.ebhook.conf"]
+    log, rotated = instance.path(LOG), instance.path("/var/log/rotated")
 
-    ran = instance.run(["/etc/cron.hourly/cron.logrotate.elasticbeanstalk.ebhook.conf"])
+    assert instance.run(cron).code == 0  # no log yet
+    log.write_bytes(b"a few lines\n")
+    assert instance.run(cron).code == 0
+    assert log.stat().st_size == 12
 
-    assert ran.code == 0, ran.stderr
-    assert log.stat().st_size == 0
-    (rotated,) = instance.path("/var/log/rotated").iterdir()
-    assert rotated.name.startswith("ebhook.log-")
-    assert rotated.suffix == ".gz"
+    older = [rotated / f"ebhook.log-17000{number}.gz" for number in range(10000, 60000, 10000)]
+    for path in older:
+        path.write_bytes(gzip.compress(b"older\n"))
+    with log.open("a") as boot:
+        boot.write("x" * 11_000_000)
+        boot.flush()
+        ran = instance.run(cron)
+        assert ran.code == 0, ran.stderr
+        assert log.stat().st_size == 0
+        boot.write("after\n")
+
+    assert log.read_text() == "after\n"
+    kept = sorted(rotated.iterdir())
+    assert kept[:-1] == older[1:]
+    assert kept[-1].suffix == ".gz"
+    assert gzip.decompress(kept[-1].read_bytes()).startswith(b"a few lines\nxxx")
+    assert len(instance.matching("/opt/elasticbeanstalk/tasks/publishlogs.d/ebhook.conf")) == 5
+    assert len(instance.matching("/opt/elasticbeanstalk/tasks/bundlelogs.d/ebhook.conf")) == 6
