@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,7 +46,10 @@ _BRIEF = Config(
 _PASSING = re.compile(r"Throttl|TooManyRequests|RequestLimit|InternalS|ServiceUnavail|Timeout")
 _MISSING = {"ResourceNotFoundException", "ParameterNotFound"}
 _SKEWED = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
-_RDS_HOST = re.compile(r"\.([a-z0-9-]+)\.rds\.amazonaws\.com(\.cn)?$")
+# db.….eu-west-1.rds.amazonaws.com; db.….rds.cn-north-1.amazonaws.com.cn
+_RDS_HOST = re.compile(
+    r"\.(?:([a-z0-9-]+)\.rds\.amazonaws\.com|rds\.([a-z0-9-]+)\.amazonaws\.com\.cn)$"
+)
 
 _making = threading.Lock()  # boto3's clients may be used by many threads, but not made
 
@@ -124,12 +127,7 @@ def secrets(ids: Sequence[str], account: Account) -> list[Stored]:
     wanted = list(dict.fromkeys(ids))
     found: dict[str, Stored] = {}
     for start in range(0, len(wanted), BATCH):
-        batch = wanted[start : start + BATCH]
-        with _asked("secretsmanager:BatchGetSecretValue"):
-            answer = _client("secretsmanager", account).batch_get_secret_value(SecretIdList=batch)
-        for error in answer.get("Errors", ()):
-            raise _refusal(f"the secret {error['SecretId']}", error["ErrorCode"], error["Message"])
-        for one in answer["SecretValues"]:
+        for one in _batch(wanted[start : start + BATCH], account):
             stored = Stored(one["Name"], one["ARN"], Secret(one.get("SecretString", "")))
             found[one["Name"]] = found[one["ARN"]] = stored
             # An ARN may be given without the six characters that AWS puts at its end.
@@ -138,6 +136,21 @@ def secrets(ids: Sequence[str], account: Account) -> list[Stored]:
         if id not in found:
             raise _refusal(f"the secret {id}", "ResourceNotFoundException", "it was not returned")
     return [found[id] for id in ids]
+
+
+def _batch(ids: Sequence[str], account: Account) -> Iterator[dict[str, Any]]:
+    """At most `BATCH` secrets, in as many answers as AWS wants to give."""
+    more: dict[str, str] = {}
+    while True:
+        with _asked("secretsmanager:BatchGetSecretValue"):
+            client = _client("secretsmanager", account)
+            answer = client.batch_get_secret_value(SecretIdList=ids, **more)
+        for error in answer.get("Errors", ()):
+            raise _refusal(f"the secret {error['SecretId']}", error["ErrorCode"], error["Message"])
+        yield from answer["SecretValues"]
+        if not answer.get("NextToken"):
+            return
+        more = {"NextToken": answer["NextToken"]}
 
 
 def renewed(url: Url) -> Url:
@@ -170,7 +183,7 @@ def renewed(url: Url) -> Url:
 def _token(url: Url, account: Account) -> Secret:
     """A token that RDS takes for a password, for a quarter of an hour."""
     host = _RDS_HOST.search(url.host)
-    region = host[1] if host else account.region
+    region = host[1] or host[2] if host else account.region
     with _asked(f"rds-db:connect to {url.host}"):
         return Secret(
             _client("rds", replace(account, region=region)).generate_db_auth_token(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -62,9 +63,9 @@ class File:
 
     @property
     def diff(self) -> str:
-        """From how it is to how it should be."""
+        """From how it is to how it should be; ends of lines that are another system's show as ^M."""
         lines = difflib.unified_diff(
-            (self.found or "").splitlines(),
+            (self.found or "").replace("\r", "^M").splitlines(),
             self.wanted.splitlines(),
             f"{self.name} (here)",
             f"{self.name} (of this ebhook)",
@@ -137,6 +138,8 @@ def _of_leaving_out(folder: Path) -> Iterator[str]:
     """`eb deploy` takes what git has committed; with an .ebignore, the folder less what that says."""
     wanted = [name for name in _TEMPLATES if (folder / name).is_file()]
     if (folder / ".ebignore").is_file():
+        if shutil.which("git") is None:
+            yield ".ebignore: could not be read as git reads it; see that it leaves no dot folder out"
         for name in _left_out(folder, wanted):
             yield f".ebignore leaves {name} out of the bundle: add the line '!/{_top(name)}'"
     else:

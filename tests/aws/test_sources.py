@@ -180,6 +180,15 @@ def test_what_cannot_be_a_tenant(
     assert "hunter2" not in str(failure.value)
 
 
+def test_values_that_come_in_more_than_one_answer(aws: Cloud, settings: Make) -> None:
+    """Secrets Manager may give a part of what was asked for, down to nothing, and a token."""
+    aws.secret("agency/acme", {**RDS, "password": "p"})
+    aws.faults = [lambda: (200, json.dumps({"SecretValues": [], "NextToken": "0"}))]
+
+    assert [t.name for t in discover(settings(TENANTS_SECRETS="agency/acme"))] == ["acme"]
+    assert json.loads(aws.bodies[-1])["NextToken"] == "0"
+
+
 def test_a_tenant_that_is_listed_twice(aws: Cloud, settings: Make) -> None:
     """Two secrets of one tenant are a mistake, whichever of them was meant."""
     aws.secret("a", {**RDS, "password": "p", "tenant": "acme", "dbname": "one"})

@@ -95,6 +95,19 @@ def test_what_differs_is_shown_and_left(ebhook: Ebhook, app: Path) -> None:
     assert own.read_text() == "migrations = 'db'\n"
 
 
+def test_other_ends_of_lines_are_a_difference_that_shows(ebhook: Ebhook, app: Path) -> None:
+    """A diff of lines that look the same would be a riddle."""
+    ebhook("init", str(app))
+    path = app / EXTENSION
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+    ran = ebhook("init", cwd=app)
+
+    assert ran.code == Exit.FINDINGS
+    assert "-option_settings:^M\n" in ran.stdout
+    assert "+option_settings:\n" in ran.stdout
+
+
 def test_a_dry_run_writes_nothing(ebhook: Ebhook, app: Path) -> None:
     """It shows all that would be written."""
     ran = ebhook("init", "--dry-run", "--cloudwatch", "--json", cwd=app)
@@ -176,6 +189,17 @@ def test_an_ebignore_is_read_without_a_repository(ebhook: Ebhook, tmp_path: Path
     (tmp_path / ".ebignore").write_text(".*\n")
 
     assert len([line for line in warnings(tmp_path) if line.startswith(".ebignore")]) == 3
+
+
+def test_without_git_an_ebignore_is_not_judged(
+    ebhook: Ebhook, app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And that is said: silence would mean that it is fine."""
+    ebhook("init", cwd=app)
+    (app / ".ebignore").write_text(".*\n")
+    monkeypatch.setenv("PATH", str(app))
+
+    assert [line.partition(":")[0] for line in warnings(app)] == [".ebignore"]
 
 
 def test_a_bundle_without_ebhook(ebhook: Ebhook, app: Path) -> None:
