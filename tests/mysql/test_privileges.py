@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from pymysql.connections import Connection
 
 from ebhook.doctor.privileges import NEEDED, OFTEN, granted, tried
 from ebhook.errors import Exit
+from ebhook.scratch import Flavour
 from ebhook.url import parse_url
 from tests.conftest import AnyServer, Ebhook, Fleet, Fleets
 
@@ -125,6 +128,93 @@ def test_a_registry_and_looking_only(ebhook: Ebhook, user: User, fleet: Fleets) 
     refused = ebhook("boot", cwd=PROJECTS / "linear", env=env)
     assert refused.code == Exit.PERSON
     assert "hunter2" not in refused.stderr + refused.stdout
+
+
+THINGS = """
+revision = "v001"
+down_revision = None
+from alembic import op
+def upgrade():
+    op.execute("CREATE TABLE cases (id INT PRIMARY KEY, note INT)")
+    op.execute("CREATE VIEW open_cases AS SELECT id FROM cases")
+    op.execute("CREATE PROCEDURE close_all() UPDATE cases SET note = 1")
+    op.execute("CREATE FUNCTION first_id() RETURNS INT DETERMINISTIC RETURN 1")
+    op.execute("ALTER PROCEDURE close_all COMMENT 'all of them'")
+    op.execute("CREATE TRIGGER noted BEFORE INSERT ON cases FOR EACH ROW SET NEW.note = 2")
+    op.execute("CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY DO DELETE FROM cases")
+def downgrade():
+    pass
+"""
+
+
+@contextmanager
+def trusted(user: User) -> Iterator[None]:
+    """With the binary log, MySQL wants to be told that functions and triggers do the same twice."""
+    setting = "log_bin_trust_function_creators"
+    assert setting in TEXT
+    with user.server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT @@{setting}")
+        (before,) = cursor.fetchone()
+        cursor.execute(f"SET GLOBAL {setting} = 1")
+        try:
+            yield
+        finally:
+            cursor.execute(f"SET GLOBAL {setting} = {before}")
+
+
+def test_views_routines_triggers_and_events(ebhook: Ebhook, user: User, tmp_path: Path) -> None:
+    """A migration that makes one of each; without the section's grants it is refused, and so it is
+    without the setting that the section names, where there is a binary log."""
+    (section,) = (name for name in SECTIONS if name.startswith("For views"))
+    project = tmp_path / "things"
+    shutil.copytree(PROJECTS / "linear", project, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in project.glob("migrations/versions/*.py"):
+        file.unlink()
+    (project / "migrations/versions/v001_things.py").write_text(THINGS)
+    user.grant(SECTIONS[BOOT])
+
+    refused = ebhook("boot", cwd=project, env=user.env)
+    user.grant(SECTIONS[section])
+    distrusted = ebhook("boot", cwd=project, env=user.env)
+    with trusted(user):
+        done = ebhook("boot", cwd=project, env=user.env)
+
+    assert refused.code == Exit.PERSON
+    assert "CREATE VIEW" in refused.stderr
+    if user.server.flavour is Flavour.MYSQL:  # the private MariaDB has no binary log
+        assert distrusted.code == Exit.PERSON
+        assert "(1419)" in distrusted.stderr
+    assert done.code == Exit.OK, done.stderr
+    with user.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"USE `{user.agencies.names[0]}`")
+        cursor.execute("INSERT INTO cases (id) SELECT first_id()")
+        cursor.execute("CALL close_all()")
+        cursor.execute("SELECT id FROM open_cases")
+        assert cursor.fetchall() == ((1,),)
+
+
+@pytest.mark.parametrize("server", [Flavour.MYSQL], indirect=True)
+def test_who_is_in_the_way(ebhook: Ebhook, user: User) -> None:
+    """MySQL tells it to somebody who may read performance_schema, and to nobody else; the work is
+    done either way."""
+    (section,) = (name for name in SECTIONS if name.startswith("To say who"))
+    user.grant(SECTIONS[BOOT] + SECTIONS["For foreign keys"])
+    (name, other), env = user.agencies.names, user.env | {"EBHOOK_DDL_LOCK_WAIT_TIMEOUT": "1"}
+    assert ebhook("upgrade", "--to", "a002", cwd=PROJECTS / "linear", env=env).code == Exit.OK
+
+    seen = []
+    for tenant in (name, other):
+        with user.agencies.connect(tenant, autocommit=False) as person, person.cursor() as cursor:
+            cursor.execute("SELECT * FROM clients")
+            process = ebhook.start("upgrade", tenant, cwd=PROJECTS / "linear", env=env)
+            assert process.stderr is not None
+            told = next(line for line in process.stderr if "1205" in line)
+            seen.append(f"connection {person.thread_id()} " in told)  # type: ignore[no-untyped-call]
+        process.communicate()
+        assert process.returncode == Exit.OK
+        user.grant(SECTIONS[section])
+
+    assert seen == [False, True]
 
 
 def test_the_rest_are_grants(user: User) -> None:
