@@ -89,14 +89,43 @@ def parse_url(text: str) -> Url:
     port = match["port"] or "3306"
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise UrlInvalid("has a port that is not a number from 1 to 65535")
+    options = dict(parse_qsl(match["query"] or ""))
+    host = match["ipv6"] or match["host"] or "localhost"
+    _check_host(host)
+    _check_charset(options.get("charset"))
     return Url(
-        host=match["ipv6"] or match["host"] or "localhost",
+        host=host,
         port=int(port),
         user=unquote(match["user"]) if match["user"] is not None else None,
         password=Secret(unquote(match["password"])) if match["password"] is not None else None,
         database=unquote(match["database"]) if match["database"] else None,
-        options=dict(parse_qsl(match["query"] or "")),
+        options=options,
     )
+
+
+def _check_host(host: str) -> None:
+    """What cannot be looked up is no OSError of Python's, and nobody below expects another."""
+    if host.isascii():
+        fine = all(0 < len(part) < 64 for part in host.removesuffix(".").split("."))
+    else:
+        try:
+            fine = bool(host.encode("idna"))
+        except UnicodeError:
+            fine = False
+    if not fine:
+        raise UrlInvalid("has a host name with a part that is empty, or of more than 63 characters")
+
+
+def _check_charset(charset: str | None) -> None:
+    if charset:
+        from pymysql.charset import charset_by_name
+
+        try:
+            known = charset_by_name(charset)
+        except KeyError:
+            known = None
+        if known is None:
+            raise UrlInvalid(f"has a charset that PyMySQL does not know: {charset!r}")
 
 
 def fill(template: str, tenant: str) -> Url:
@@ -162,6 +191,7 @@ def login_of(fields: Mapping[str, object]) -> Login:
     port = said.get("port")
     if port is not None and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise UrlInvalid("has a port that is not a number from 1 to 65535")
+    _check_host(said.get("host", "localhost"))
     return Login(
         host=said.get("host"),
         port=int(port) if port is not None else None,

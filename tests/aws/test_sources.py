@@ -154,6 +154,7 @@ def test_one_password_for_all(aws: Cloud, settings: Make) -> None:
     [
         ({"username": "u", "password": "hunter2"}, "has no host, and tenants.url is not set"),
         ({**RDS, "port": "x1", "password": "hunter2"}, "has a port that is not a number"),
+        ({**RDS, "host": "db..example", "password": "hunter2"}, "has a host name with a part"),
         ({**RDS, "engine": "postgres", "password": "hunter2"}, "of another kind ('postgres')"),
         ("mysql://u:hunter2@h@x/y", "has more than one @"),
         ("[hunter2]", "has no host, and tenants.url is not set"),

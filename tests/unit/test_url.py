@@ -117,6 +117,12 @@ def test_blanks_around_it_do_not_count(text: str) -> None:
     assert parse_url(text).database == "acme"
 
 
+@pytest.mark.parametrize("host", ["h.", "grün.example", "10.0.0.1", "a_b.example", "x" * 63])
+def test_hosts_that_can_be_looked_up(host: str) -> None:
+    """Whether they are there is another question."""
+    assert parse_url(f"mysql://{host}/acme?charset=utf8mb4").host == host
+
+
 # --- refusing --------------------------------------------------------------------------------
 
 
@@ -133,6 +139,10 @@ def test_blanks_around_it_do_not_count(text: str) -> None:
         ("mysql://h:65536/acme", "has a port that is not a number from 1 to 65535"),
         ("mysql://h:x/acme", "has a port that is not a number from 1 to 65535"),
         ("mysql://h:٣٣/acme", "has a port that is not a number from 1 to 65535"),
+        ("mysql://-h..:1/acme", "has a host name with a part that is empty"),
+        (f"mysql://{'h' * 64}/acme", "has a host name with a part that is empty"),
+        (f"mysql://{'ü' * 64}/acme", "has a host name with a part that is empty"),
+        ("mysql://h/acme?charset=utf9", "has a charset that PyMySQL does not know: 'utf9'"),
         ("mysql://u:p@q@h/acme", "has more than one @; write the one in the password as %40"),
         ("mysql://u:p@q/r@h/acme", "has more than one @; write the one in the password as %40"),
         ("mysql://u:p@q?r@h/acme", "has more than one @; write the one in the password as %40"),
