@@ -179,6 +179,14 @@ def search(what: str, text: str | bytes) -> None:
     assert at < 0, f"{what} has the password: …{found[max(0, at - 60) : at + 40]!r}…"
 
 
+def search_files(folder: Path) -> None:
+    """All that was written there, compiled files and forgotten ones too; the settings, where a test
+    put a password itself, are what they were."""
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != "ebhook.toml":
+            search(str(path), path.read_bytes())
+
+
 def search_databases(place: Place) -> None:
     """Lock, journal and all else that ebhook wrote."""
     for name in place.agencies.names:
@@ -196,6 +204,9 @@ def test_a_password_gets_nowhere(
 ) -> None:
     """An application that tells everything, a boot, the settings, the doctor; and a wrong one."""
     env, log = source(place, PASSWORD), place.project / "ebhook.log"
+    scratch = place.project.parent / "tmp"
+    scratch.mkdir()
+    env = env | {"TMPDIR": str(scratch)}
 
     boot = ebhook("boot", "--log-file", str(log), cwd=place.project, env=env)
     assert boot.code == Exit.OK, boot.stderr
@@ -208,6 +219,8 @@ def test_a_password_gets_nowhere(
         search("stdout", ran.stdout)
         search("stderr", ran.stderr)
     search("the log", log.read_bytes())
+    search_files(place.project)
+    search_files(scratch)
     search_databases(place)
 
 
@@ -283,26 +296,31 @@ def test_a_migration_that_fails_with_it(ebhook: Ebhook, place: Place) -> None:
     search_databases(place)
 
 
-@ON_MARIADB
 def test_no_process_shows_it(ebhook: Ebhook, place: Place) -> None:
-    """While tenants are upgraded, the arguments of every process of the machine."""
+    """While tenants are upgraded: the arguments of every process of the machine, and what the server
+    lists of its own."""
     slow = place.project.parent / "slow"
     shutil.copytree(PROJECTS / "slow", slow, ignore=shutil.ignore_patterns("__pycache__"))
     env = in_secrets(place, PASSWORD) | {"EBHOOK_TEST_SLOW": "1.5", "EBHOOK_ROLLOUT_CANARY": ""}
 
     process = ebhook.start("boot", cwd=slow, env=env)
-    seen = set()
-    while process.poll() is None:
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                seen.add(path.read_bytes())
-            except OSError:
-                continue
-        time.sleep(0.05)
+    seen, listed = set(), set()
+    with place.agencies.server.connect() as connection, connection.cursor() as cursor:
+        while process.poll() is None:
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    seen.add(path.read_bytes())
+                except OSError:
+                    continue
+            cursor.execute("SHOW FULL PROCESSLIST")
+            listed.update(cursor.fetchall())
+            time.sleep(0.05)
 
     stdout, stderr = process.communicate()
     assert process.returncode == Exit.OK, stderr
     assert any(b"ebhook.worker" in arguments for arguments in seen)
     for arguments in seen - {Path(f"/proc/{os.getpid()}/cmdline").read_bytes()}:
         search("a process", arguments)
+    assert any(place.user in row for row in listed)
+    search("the server's list", repr(listed))
     search("stderr", stdout + stderr)
