@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +153,35 @@ def test_resources_are_of_the_right_kind() -> None:
                     assert set(actions([statement])) <= everything
                 else:
                     assert {resource.split(":")[2]} == services
+
+
+@pytest.mark.parametrize(
+    ("name", "used"),
+    [
+        ("tenants.ssm_path", "parameter/agencies/prod"),
+        ("tenants.ssm_path", "parameter/agencies/prod/"),  # the path as it is asked for
+        ("tenants.ssm_path", "parameter/agencies/prod/acme/password"),
+        ("tenants.secrets", "secret:agency/acme-AbCdEf"),
+        ("tenants.secrets_prefix", "secret:agency/acme-AbCdEf"),
+        ("notice.sns", "ops"),
+        ("notice.event_bus", "event-bus/default"),
+    ],
+)
+def test_resources_are_those_that_are_used(name: str, used: str) -> None:
+    """By the settings that the sections are tried with above: moto looks at no resource."""
+    narrow = [s["Resource"] for s in SECTIONS[name] if s["Resource"] != "*"]
+    patterns = [p for r in narrow for p in ([r] if isinstance(r, str) else r)]
+    service = patterns[0].split(":")[2]
+    arn = f"arn:aws:{service}:eu-west-1:123456789012:{used}"
+
+    assert any(fnmatchcase(arn, pattern) for pattern in patterns)
+    others = arn.replace(used, f"other/{used}")
+    assert not any(fnmatchcase(others, pattern) for pattern in patterns)
+
+
+def test_metrics_are_for_the_namespace_that_is_set() -> None:
+    """The one by default, which the document says."""
+    (statement,) = SECTIONS["notice.cloudwatch"]
+
+    namespace = statement["Condition"]["StringEquals"]["cloudwatch:namespace"]
+    assert namespace == Settings().notice.namespace
