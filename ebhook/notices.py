@@ -23,7 +23,10 @@ from ebhook.settings import Settings
 if TYPE_CHECKING:
     from ebhook.aws import Account
 
-TOLD = 50  # tenants in a notice; SNS and EventBridge take 256 KiB
+TOLD = 50  # tenants in a notice
+LONGEST = 60_000  # characters of its text: SNS takes 256 KiB
+
+Hidden = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ class Ended:
 
     @property
     def bad(self) -> list[Result]:
-        return [result for result in self.results if not result.outcome.good]
+        """Those not at head; what was only not started comes after what it was not started for."""
+        bad = [result for result in self.results if not result.outcome.good]
+        return sorted(bad, key=lambda result: result.outcome is Outcome.SKIPPED)
 
 
 # Metrics
@@ -111,32 +116,41 @@ def _camel(outcome: Outcome) -> str:
 # Notices
 
 
-def subject(ended: Ended) -> str:
-    """One line of ASCII, at most 100 characters: what SNS takes."""
+def subject(ended: Ended, hidden: Hidden) -> str:
+    """One line of ASCII, at most 100 characters: what SNS takes.
+
+    Args:
+        hidden: takes the known passwords out; of half a one, after the cut, it would know nothing.
+    """
     who = ended.holder.name
     if ended.holder.environment:
         who += f" ({ended.holder.environment})"
     what = f"{len(ended.bad)} of {count(len(ended.results), 'tenant')} not at head"
     if ended.error is not None:
-        what = type(ended.error).__name__
+        what = ended.error.what.partition("\n")[0].rstrip(":.")
     line = f"ebhook boot failed on {who}: {what}"
     if ended.trial:
         line = f"ebhook doctor on {who}: a trial, nothing failed"
-    return line.encode("ascii", "replace").decode()[:100]
+    return str(hidden(line)).encode("ascii", "replace").decode()[:100]
 
 
-def text(ended: Ended) -> str:
+def text(ended: Ended, hidden: Hidden) -> str:
     """For people: each tenant's problem in its three parts."""
-    parts = [subject(ended)]
+    parts = [subject(ended, hidden)]
     label = ended.holder.version_label
     parts.append(f"bundle {label or '-'}, head {ended.head or '-'}, exit code {int(ended.code)}")
     if ended.starts:
         parts.append("The instance starts all the same: boot.on_failure, boot.on_unreachable.")
     problems = [ended.error] if ended.error is not None else [r.error for r in ended.bad]
-    parts += [str(problem) for problem in problems[:TOLD] if problem is not None]
+    parts += [_in_lines(problem) for problem in problems[:TOLD] if problem is not None]
     if len(problems) > TOLD:
         parts.append(f"and {len(problems) - TOLD} more: ebhook status")
-    return "\n\n".join(parts)
+    return str(hidden("\n\n".join(parts)))[:LONGEST]
+
+
+def _in_lines(error: EbhookError) -> str:
+    more = [f"  {part}" for part in (error.state, error.next) if part]
+    return "\n".join([error.what.rstrip(), *more])
 
 
 def detail(ended: Ended) -> dict[str, Any]:
@@ -165,7 +179,7 @@ def detail(ended: Ended) -> dict[str, Any]:
     }
 
 
-def send(ended: Ended, settings: Settings, hidden: Callable[[Any], Any]) -> list[str]:
+def send(ended: Ended, settings: Settings, hidden: Hidden) -> list[str]:
     """Sends what the settings want to whom they want it sent to.
 
     Args:
@@ -186,7 +200,7 @@ def send(ended: Ended, settings: Settings, hidden: Callable[[Any], Any]) -> list
 
 
 def _wanted(
-    ended: Ended, settings: Settings, hidden: Callable[[Any], Any]
+    ended: Ended, settings: Settings, hidden: Hidden
 ) -> Iterator[tuple[str, Callable[[], None]]]:
     notice, failed = settings.notice, ended.code is not Exit.OK or ended.trial
     if not (notice.cloudwatch or (failed and (notice.sns or notice.event_bus))):
@@ -205,7 +219,7 @@ def _wanted(
     def publish() -> None:
         from ebhook.aws import publish
 
-        publish(str(notice.sns), subject(ended), hidden(text(ended)), account())
+        publish(str(notice.sns), subject(ended, hidden), text(ended, hidden), account())
 
     def put_event() -> None:
         from ebhook.aws import put_event

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ebhook.beanstalk import Holder
-from ebhook.errors import Exit, MigrationFailed, SettingsFailed, Unreachable
+from ebhook.errors import ChainBroken, Exit, MigrationFailed, SettingsFailed, Skipped, Unreachable
 from ebhook.events import Outcome
-from ebhook.notices import TOLD, Ended, metric_data, metric_line, subject, text
+from ebhook.notices import TOLD, Ended, detail, metric_data, metric_line, subject, text
 from ebhook.rollout import Result, excused
 from ebhook.scratch import Flavour
 from ebhook.settings import Boot, Settings
@@ -34,6 +34,11 @@ def failed(name: str) -> Result:
 
 def gone(name: str) -> Result:
     return result(name, Outcome.UNREACHABLE, Unreachable(f"{name} cannot be reached.", "S.", "N"))
+
+
+def shown(document: Any) -> Any:
+    """Hides nothing."""
+    return document
 
 
 def ended(*results: Result, code: Exit = Exit.PERSON) -> Ended:
@@ -74,18 +79,55 @@ def test_every_outcome_has_a_metric() -> None:
 def test_a_subject_is_what_sns_takes() -> None:
     """One line of ASCII, at most 100 characters."""
     holder = Holder("hôte" + "x" * 200, 1, "umgebung", None, "boot", "t")
-    line = subject(Ended("9c11", [failed("acme")], 1, 1.0, Exit.PERSON, False, holder))
+    line = subject(Ended("9c11", [failed("acme")], 1, 1.0, Exit.PERSON, False, holder), shown)
 
     assert line.isascii()
     assert len(line) == 100
-    assert subject(ended(failed("acme"))) == (
+    assert subject(ended(failed("acme")), shown) == (
         "ebhook boot failed on i-0abc (prod): 1 of 1 tenant not at head"
     )
 
 
+def test_a_boot_that_got_nowhere_says_why_in_the_subject() -> None:
+    """What a person sees of a mail before opening it."""
+    error = ChainBroken(
+        "The chain has 2 heads:\n  a002\n  b002\n", "No database was touched.", "Merge."
+    )
+    told = Ended(None, (), 0, 1.0, Exit.CHAIN, False, HOLDER, error)
+
+    assert subject(told, shown) == "ebhook boot failed on i-0abc (prod): The chain has 2 heads"
+    assert text(told, shown).endswith("  a002\n  b002\n  No database was touched.\n  Merge.")
+
+
+def test_no_half_of_a_password_is_left_at_a_cut() -> None:
+    """What is hidden is hidden before anything is cut."""
+    error = ChainBroken("env.py failed: " + "x" * 38 + " s3cr3t-and-long", "S.", "N")
+    told = Ended(None, (), 0, 1.0, Exit.CHAIN, False, HOLDER, error)
+
+    line = subject(told, lambda text: text.replace("s3cr3t-and-long", "***"))
+
+    assert "s3cr3t" in subject(told, shown)
+    assert "s3cr3t-and-long" not in subject(told, shown)
+    assert "s3cr" not in line
+
+
+def test_failures_come_before_what_was_not_started_for_them() -> None:
+    """However many those are: a notice has an end."""
+    skipped = [
+        result(f"a{n:02}", Outcome.SKIPPED, Skipped(f"a{n:02}: not started", "S.", "N"))
+        for n in range(TOLD + 5)
+    ]
+    told = ended(*skipped, failed("zoe"))
+
+    assert text(told, shown).index("zoe: revision 9c11 failed") < text(told, shown).index(
+        "a00: not started"
+    )
+    assert detail(told)["tenants"][0]["tenant"] == "zoe"
+
+
 def test_a_notice_has_an_end() -> None:
     """A thousand tenants that fail make one message that can be sent."""
-    told = text(ended(*[failed(f"a{number:04}") for number in range(1000)]))
+    told = text(ended(*[failed(f"a{number:04}") for number in range(1000)]), shown)
 
     assert told.count("9c11 failed") == TOLD
     assert f"and {1000 - TOLD} more: ebhook status" in told
