@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pymysql
 import pytest
@@ -213,6 +214,58 @@ def test_a_password_in_clear_is_for_the_verified(
 
     assert door.logins == 1
     assert not door.heard
+
+
+@pytest.mark.parametrize("password", ["grün", "☂ umbrella", "пароль", "a\\b'c\"d%e@f:g/h?i#j"])
+def test_a_password_in_any_script(server: Server, password: str) -> None:
+    """PyMySQL would send it in Latin-1: what that has not it cannot send, and what it has, such as ü,
+    it sends as the server does not keep it."""
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE USER writer@'127.0.0.1' IDENTIFIED BY %s", (password,))
+        try:
+            url = parse_url(f"mysql://writer:{quote(password)}@127.0.0.1:{server.port}/")
+            assert used(tls.secured(url, Tls(verify="off"), Path("/"))).startswith("TLSv1.")
+        finally:
+            cursor.execute("DROP USER writer@'127.0.0.1'")
+
+
+# --- without TLS ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Server]:
+    """A MySQL that offers no TLS, and keeps passwords by caching_sha2_password."""
+    running = Server(
+        locate(Flavour.MYSQL) or fetch(Flavour.MYSQL, print), ["--auto-generate-certs=OFF"]
+    )
+    try:
+        running.start()
+        yield running
+    finally:
+        running.close()
+
+
+@pytest.mark.parametrize("password", ["hunter2secret", "☂ umbrella"])
+def test_a_first_login_without_tls(plain: Server, password: str) -> None:
+    """The server wants the password itself then, and PyMySQL encrypts it by the server's key: with a
+    package of which it is not sure that it is there."""
+    with plain.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE USER new@'127.0.0.1' IDENTIFIED BY %s", (password,))
+        try:
+            url = parse_url(f"mysql://new:{quote(password)}@127.0.0.1:{plain.port}/")
+            assert used(url) == "not encrypted"
+            assert used(url) == "not encrypted"  # from the server's cache
+        finally:
+            cursor.execute("DROP USER new@'127.0.0.1'")
+
+
+@pytest.mark.parametrize("verify", ["full", "ca", "off"])
+def test_tls_that_is_not_there(plain: Server, trusted: Authority, verify: Any) -> None:
+    """Where it is demanded, there is no going on without."""
+    ca = None if verify == "off" else str(trusted.ca)
+
+    with pytest.raises(Refused, match="the server offers none"):
+        used(url_of(plain, Tls(ca=ca, verify=verify)))
 
 
 # --- files ---------------------------------------------------------------------------------------
