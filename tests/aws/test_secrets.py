@@ -155,6 +155,22 @@ def in_one_secret(place: Place, password: str) -> dict[str, str]:
     return {**place.aws.environment, **own, **names(place)}
 
 
+def in_a_registry_and_secrets(place: Place, password: str) -> dict[str, str]:
+    """The names from the one, a password for each from the other."""
+    server = place.agencies.server
+    with server.connect(database=place.registry) as connection, connection.cursor() as cursor:
+        for name in place.agencies.names:
+            cursor.execute("INSERT INTO agency (name) VALUES (%s)", (name,))
+            value = {"username": place.user, "password": password}
+            place.aws.secret(f"agency/{name}/db", value)
+    return place.aws.environment | {
+        "EBHOOK_TENANTS_QUERY": "SELECT name FROM agency ORDER BY name",
+        "EBHOOK_TENANTS_QUERY_URL": place.url(place.registry),
+        "EBHOOK_TENANTS_URL": f"mysql+pymysql://{place.host}/{{tenant}}",
+        "EBHOOK_TENANTS_PASSWORD_SECRET": "agency/{tenant}/db",
+    }
+
+
 def names(place: Place) -> dict[str, str]:
     return {"EBHOOK_TENANTS_NAMES": ",".join(place.agencies.names)}
 
@@ -167,6 +183,7 @@ SOURCES: list[Callable[[Place, str], dict[str, str]]] = [
     in_parameters,
     in_secrets,
     in_one_secret,
+    in_a_registry_and_secrets,
 ]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from ebhook.errors import Exit
 from tests.hook.agencies import (
     ON_MARIADB,
@@ -80,11 +78,9 @@ def test_without_sudo(instances: Instances, bundle: Bundle, coupled: Coupled) ->
     agencies, variables = coupled
     instance = on(instances("i-0a1"), agencies, variables)
     assert instance.deploy(bundle("linear"), "v1").code == Exit.OK
-    program = instance.path("/opt/elasticbeanstalk/bin/get-config")
-    program.chmod(0o700)
-    for path in (program, instance.path("/opt/elasticbeanstalk/deployment/env")):
-        os.chown(path, 1, 1)
-    # Root without the right to read what is others': the virtualenv of the tests is root's own.
+    for place in ("bin/get-config", "deployment/env"):
+        instance.path("/opt/elasticbeanstalk", place).chmod(0)
+    # Root without the right to read what it may not: the virtualenv of the tests is root's own.
     stripped = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
     ran = instance.ssh(*stripped, "ebhook", "status")
