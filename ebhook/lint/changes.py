@@ -184,13 +184,14 @@ class Data(Change):
     """INSERT, UPDATE, DELETE, REPLACE, LOAD.
 
     `bounded`: a WHERE or a LIMIT says which rows. `functions`: those in it that give another value
-    each time.
+    each time. `handle`: what goes before a column of the first table, where there are several.
     """
 
     verb: Literal["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"]
     tables: tuple[str, ...]
     bounded: bool = True
     functions: tuple[str, ...] = ()
+    handle: str = ""
 
 
 @dataclass(frozen=True)

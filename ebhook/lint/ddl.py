@@ -114,7 +114,7 @@ class _Reader:
         again = cursor.accept("OR", "REPLACE")
         temporary = cursor.accept("TEMPORARY")
         if cursor.accept("TABLE"):
-            self.create_table(start, temporary)
+            self.create_table(start, temporary, again)
             return
         kind = cursor.accept_any("UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR")
         if cursor.accept("INDEX"):
@@ -145,13 +145,15 @@ class _Reader:
         cursor.at = len(cursor.tokens)
         self.add(CreateThing("DATABASE" if kind == "SCHEMA" else kind, name, again), start)
 
-    def create_table(self, start: int, temporary: bool) -> None:
+    def create_table(self, start: int, temporary: bool, again: bool) -> None:
         cursor = self.cursor
         maybe = self.if_exists()
         name = cursor.qualified()
         if temporary:
             cursor.skip_until(";")
             return
+        if again and self.schema.table(name) is not None:
+            self.add(DropTable(name), start)  # MariaDB's CREATE OR REPLACE TABLE
         if cursor.accept("LIKE") or (cursor.word == "(" and cursor.ahead(1) == "LIKE"):
             bracket = cursor.accept("(", "LIKE")
             other = cursor.qualified()

@@ -22,11 +22,11 @@ from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from ebhook.lint import absent, guard, show
-from ebhook.lint.changes import Change, Read, Session, apply
+from ebhook.lint.changes import Change, Opaque, Read, Session, apply
 from ebhook.lint.dml import columns_of
 from ebhook.lint.pretend import Answer, Connection
 from ebhook.lint.reading import read
-from ebhook.lint.schema import Schema
+from ebhook.lint.schema import DATABASE, Schema
 from ebhook.lint.servers import ServerVersion
 from ebhook.lint.source import Source, Span
 from ebhook.lint.tokens import Unreadable
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 _MOST_STATEMENTS = 20_000
+_HIDES = frozenset({"CALL", "EXECUTE"})
 _LOGGING = re.compile(r"\b(log|logging|getLogger|debug|info|warn|warning)\b", re.I)
 
 
@@ -60,10 +61,12 @@ class Event:
     """Something else that a migration did, at `spans`.
 
     read: it asked for rows. asked: it asked about the table `text`, which the chain has not made.
-    looked: it asked about the schema, and the chain knows. commit: it committed. outside: it reached out. absent: it called `text`, which is not installed.
+    looked: it asked about the schema, and the chain knows. commit: it committed. outside: it reached
+    out. absent: it called `text`, which is not installed. hidden: it ran the statement `text`, and
+    what that does is not written in it.
     """
 
-    kind: Literal["read", "asked", "looked", "commit", "outside", "absent"]
+    kind: Literal["read", "asked", "looked", "commit", "outside", "absent", "hidden"]
     text: str
     spans: tuple[Span, ...]
 
@@ -93,7 +96,7 @@ class Run:
     @property
     def complete(self) -> bool:
         """Was all of it seen: did it end, and ask for nothing that is not known here?"""
-        unseen = {"read", "asked", "outside", "absent"}
+        unseen = {"read", "asked", "outside", "absent", "hidden"}
         return self.failure is None and not any(event.kind in unseen for event in self.events)
 
     def of(self, kind: str) -> Iterator[Event]:
@@ -117,7 +120,7 @@ class Recorder:
         self._tape = _Tape(server)
         self._first = True
         self._engine = sa.create_engine(
-            "mysql+pymysql://lint@localhost/tenant",
+            f"mysql+pymysql://lint@localhost/{DATABASE}",
             creator=self._connect,
             poolclass=sa.pool.NullPool,
         )
@@ -264,6 +267,8 @@ class _Tape:
         if not place and all(isinstance(change, Session) for change in changes):
             return Answer()  # SQLAlchemy greets the server
         self.steps.append(Step(sql, place, changes, self.schema, rows, own))
+        if place and any(isinstance(one, Opaque) and one.verb in _HIDES for one in changes):
+            self.events.append(Event("hidden", " ".join(sql.split()), place))
         for change in changes:
             self.schema = apply(change, self.schema)
         return Answer()
@@ -364,7 +369,7 @@ class _Tape:
             if table is None:
                 from pymysql.err import ProgrammingError
 
-                raise ProgrammingError(1146, f"Table 'tenant.{name}' doesn't exist")
+                raise ProgrammingError(1146, f"Table '{DATABASE}.{name}' doesn't exist")
         return table
 
     def _show_create(self, match: re.Match[str], place: tuple[Span, ...]) -> Answer:
@@ -400,7 +405,7 @@ class _Tape:
         return Answer(("VERSION()",), ((self._server.banner,),))
 
     def _database(self, *_: object) -> Answer:
-        return Answer(("DATABASE()",), (("tenant",),))
+        return Answer(("DATABASE()",), ((DATABASE,),))
 
     def _constant(self, match: re.Match[str], _: object) -> Answer | None:
         """A SELECT without FROM reads no table."""

@@ -150,6 +150,8 @@ def made_for_good(subject: Subject) -> list[Done]:
                 continue
             if isinstance(change, DropThing) and (change.kind, change.name) in subject.things:
                 continue  # DROP … IF EXISTS, and then CREATE
+            if isinstance(change, DropTable) and change.table in subject.made:
+                continue
         left.append(one)
     return left
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
+from ebhook.lint.changes import CreateTable
 from ebhook.lint.source import Edit, Source, Span, calls_in, keyword, literal
 from ebhook.lint.subject import Done, Subject
 
@@ -135,7 +136,10 @@ def without(subject: Subject, done: Done) -> list[Edit]:
     clauses = dict.fromkeys(one.change.clause for one in others)
     table = getattr(done.change, "table", None)
     if table is None or any(
-        one.step is not done.step or getattr(one.change, "table", None) != table for one in others
+        one.step is not done.step
+        or getattr(one.change, "table", None) != table
+        or isinstance(one.change, CreateTable)  # CREATE OR REPLACE TABLE: one word cannot be taken
+        for one in others
     ):
         return []
     # The user's own ALTER TABLE, without this clause.

@@ -138,7 +138,10 @@ class Subject:
         return frozenset(
             one.change.table
             for one in self.done
-            if isinstance(one.change, CreateTable) and one.before.table(one.change.table) is None
+            if isinstance(one.change, CreateTable)
+            # Made anew, under the name of one that it drops or renames, is not new to old instances.
+            and one.before.table(one.change.table) is None
+            and self.before.table(one.change.table) is None
         )
 
     @cached_property
