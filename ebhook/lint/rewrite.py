@@ -6,8 +6,10 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 
 from ebhook.lint.changes import CreateTable
+from ebhook.lint.code import quoted
 from ebhook.lint.source import Edit, Source, Span, calls_in, keyword, literal
 from ebhook.lint.subject import Done, Subject
+from ebhook.lint.undoing import undoes
 
 
 def statement_at(source: Source, span: Span | None) -> ast.stmt | None:
@@ -102,19 +104,8 @@ def swap_literal(source: Source, node: ast.AST, old: str, new: str) -> Iterator[
             yield Edit(source.span(one), quoted(new, source.code(one)))
 
 
-def quoted(text: str, like: str = '"') -> str:
-    """`text` as a Python string, with the quotes of `like`."""
-    if like.startswith("'"):
-        return repr(text)
-    if "\n" in text and '"""' not in text:
-        return '"""' + text.replace("\\", "\\\\") + '"""'
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
 def counterparts(subject: Subject, of: Iterable[Done]) -> list[ast.stmt | None]:
     """The statements of downgrade() that undo these changes, and nothing else."""
-    from ebhook.lint.reversal import undoes
-
     wanted = list(of)
     found = []
     for step in dict.fromkeys(one.step for one in subject.undone):

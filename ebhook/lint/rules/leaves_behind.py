@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.reversal import corrected, reversal
+from ebhook.lint.reversal import DROPS, corrected, reversal
 from ebhook.lint.subject import Subject
 from ebhook.lint.words import described, listed
 
@@ -42,15 +42,32 @@ def _refuses(subject: Subject) -> bool:
 
 
 def _finding(subject: Subject, what: str) -> Finding:
-    left = list(dict.fromkeys(described(one) for one in reversal(subject).left))
+    gone, stays = list[str](), list[str]()
+    for one in reversal(subject).left:
+        told = gone if isinstance(one.change, DROPS) else stays
+        if (words := described(one)) not in told:
+            told.append(words)
     changed = reversal(subject).changed
-    left.extend(one.words for one in changed)
+    stays.extend(one.words for one in changed)
+    left = "; ".join(
+        f"{what} is {listed(words)}"
+        for what, words in (("what stays", stays), ("what does not come back", gone))
+        if words
+    )
     edits, example = ([], "\n".join(one.code for one in changed)) if changed else corrected(subject)
     return subject.finding(
         RULE,
         subject.function_span("downgrade"),
-        f"{what}; what stays is {listed(left)}. Who steps back one revision and up again meets "
-        "what is still there and fails (1050, 1060, 1061, 1062), in the middle of an incident.",
+        f"{what}; {left}. Who steps back one revision and up again meets "
+        f"what is {_met(stays, gone)}, in the middle of an incident.",
         edits=edits,
         example=example,
     )
+
+
+def _met(stays: list[str], gone: list[str]) -> str:
+    there, away = (
+        "still there and fails (1050, 1060, 1061, 1062)",
+        "gone and fails (1051, 1091, 1146)",
+    )
+    return " or ".join(words for words, any in ((there, stays), (away, gone)) if any)

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 
 from ebhook.lint.changes import Data, OfTable, OfThing, Opaque, RenameTable, Session
+from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import quoted, remove, statement_at, take_out
+from ebhook.lint.rewrite import remove, statement_at, take_out
 from ebhook.lint.source import Edit, Source, Span, keyword, literal
 from ebhook.lint.subject import Done, Subject
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint.changes import Data
+from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import only_one, quoted, replace, statement_at
+from ebhook.lint.rewrite import only_one, replace, statement_at
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 
