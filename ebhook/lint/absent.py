@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from types import FunctionType, ModuleType
+from types import FunctionType, ModuleType, TracebackType
 from typing import Any
 
 Note = Callable[[str], None]
@@ -108,6 +108,15 @@ class _Value:
 
     def __contains__(self, _: object) -> bool:
         return False
+
+
+def involved(trace: TracebackType | None) -> bool:
+    """Did a call fail that had a stand-in in its hands? Then the real thing may do."""
+    while trace is not None:
+        if any(isinstance(one, _Value) for one in trace.tb_frame.f_locals.values()):
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def _stand_in(name: str, note: Note) -> Any:

@@ -6,9 +6,11 @@ read here; statements that change data are read by it, in `ebhook.lint.dml`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+from ebhook.lint import show
 from ebhook.lint.changes import (
     AddCheck,
     AddColumn,
@@ -79,7 +81,8 @@ class _Reader:
     found: list[Change] = field(default_factory=list)
 
     def add(self, change: Change, start: int) -> None:
-        change = replace(change, clause=self.cursor.since(start))
+        """`change` happens; the text from token `start` on says so, unless it has its own."""
+        change = replace(change, clause=change.clause or self.cursor.since(start))
         self.found.append(change)
         self.schema = apply(change, self.schema)
 
@@ -594,13 +597,17 @@ def _added(table: Table, change: Change) -> Table:
 def _elements(added: Table, table: Table) -> Iterator[Change]:
     """The changes of ``ADD (columns and keys)``."""
     for one in added.columns:
-        yield AddColumn(table.name, _bare(one))
+        text = one.text
+        if one.key == "unique":
+            text = re.sub(r"\s+UNIQUE(\s+KEY)?\b", "", text, count=1, flags=re.I)
+        yield AddColumn(table.name, _bare(one), clause=f"ADD COLUMN {text}")
     for index in added.indexes:
-        yield AddIndex(table.name, index)
+        yield AddIndex(table.name, index, clause=f"ADD {show.index(index)}")
     for key in added.foreign_keys:
-        yield AddForeignKey(table.name, key)
+        yield AddForeignKey(table.name, key, clause=f"ADD {show.foreign_key(key)}")
     for check in added.checks:
-        yield AddCheck(table.name, check)
+        text = f"ADD CONSTRAINT {check.name} {check.text}"
+        yield AddCheck(table.name, check, clause=text)
 
 
 def _bare(column: Column) -> Column:

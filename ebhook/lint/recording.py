@@ -73,10 +73,12 @@ class Event:
 
 @dataclass(frozen=True)
 class Failure:
-    """What the function raised, and where in the version file."""
+    """What the function raised, and where in the version file. `absent`: a module that is not
+    installed may be the cause."""
 
     error: BaseException
     spans: tuple[Span, ...]
+    absent: bool = False
 
     def __str__(self) -> str:
         words = " ".join(str(self.error).split("(Background on this error")[0].split())
@@ -202,7 +204,7 @@ class Recorder:
                     continue
                 if isinstance(error, guard.Outside):
                     self._tape.events.append(Event("outside", str(error), places))
-                return Failure(error, places)
+                return Failure(error, places, absent.involved(error.__traceback__))
 
     def _stand_in(self, places: tuple[Span, ...]) -> bool:
         """Is it an import of the version file that failed? Then its module is stood in for."""

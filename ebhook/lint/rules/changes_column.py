@@ -101,6 +101,13 @@ def _difference(before: Column | None, after: Column) -> tuple[str, str]:
         return f" to {after.text}", _COPY
     if before.type != after.type:
         words = f" from {before.type} to {after.type}"
+        if before.nullable != after.nullable:
+            return words, (
+                f"{_COPY} It also becomes NULL, which op.alter_column makes of it without "
+                "existing_nullable=False."
+                if after.nullable
+                else f"{_COPY} It also becomes NOT NULL: 1138 in every agency that has a NULL there."
+            )
         if _grows(before, after):
             return words, (
                 "The server does this one without rewriting rows, and old instances do not notice; "

@@ -68,6 +68,19 @@ def check(subject: Subject) -> Iterator[Finding]:
                 what,
                 example=_EXAMPLES[event.kind],
             )
+    for failure in (subject.loading, subject.upgrade.failure, subject.downgrade.failure):
+        if failure is not None and failure.absent:
+            span = failure.spans[0] if failure.spans else subject.home
+            if span not in said:
+                said.add(span)
+                yield subject.finding(
+                    RULE,
+                    span,
+                    f"{', '.join(sorted(subject.absent))} cannot be imported where lint runs, and "
+                    "what stood in for it does not do here: what comes after this line was not "
+                    "judged. Install what the application needs.",
+                    example="# pip install …, where lint runs (additional_dependencies, for pre-commit)",
+                )
     yield from _ways(subject)
 
 
