@@ -204,7 +204,7 @@ class Recorder:
                     continue
                 if isinstance(error, guard.Outside):
                     self._tape.events.append(Event("outside", str(error), places))
-                return Failure(error, places, absent.involved(error.__traceback__))
+                return Failure(error, places, absent.involved(error))
 
     def _stand_in(self, places: tuple[Span, ...]) -> bool:
         """Is it an import of the version file that failed? Then its module is stood in for."""
