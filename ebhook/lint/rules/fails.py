@@ -26,6 +26,7 @@ def check(subject: Subject) -> Iterator[Finding]:
             "There is no upgrade(): Alembic fails on this revision in every agency.",
             example="def upgrade():\n    op.…",
         )
+    yield from _arguments(subject)
     for name, run in (("upgrade", subject.upgrade), ("downgrade", subject.downgrade)):
         failure = run.failure
         if failure is None or _elsewhere(failure):
@@ -53,6 +54,25 @@ def _finding(subject: Subject, failure: Failure, what: str) -> Finding:
         f"{what}: {failure}. What comes after that line was not judged.{hint}",
         edits=_meant(subject, failure),
         example="op.execute(…)  # say what is to be done, without asking the database first",
+    )
+
+
+def _arguments(subject: Subject) -> Iterator[Finding]:
+    """What env.py gives to upgrade(), it gives to downgrade(), too: run_migrations(name=…)."""
+    up, down = subject.source.function("upgrade"), subject.source.function("downgrade")
+    if up is None or down is None or down.args.kwarg is not None:
+        return
+    takes = {one.arg for one in (*down.args.args, *down.args.kwonlyargs)}
+    wanted = [one.arg for one in (*up.args.args, *up.args.kwonlyargs) if one.arg not in takes]
+    if not wanted:
+        return
+    head = subject.source.line_span(down.lineno)
+    yield subject.finding(
+        RULE,
+        head,
+        f"downgrade() does not take {', '.join(wanted)}, which upgrade() takes: env.py gives it to "
+        "both, and this one fails before it has done anything (TypeError).",
+        example=f"def downgrade({', '.join([*takes, *wanted])}):",
     )
 
 
