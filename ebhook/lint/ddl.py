@@ -45,7 +45,7 @@ from ebhook.lint.changes import (
     with_implied_indexes,
 )
 from ebhook.lint.definition import column, default, expression
-from ebhook.lint.schema import Check, Column, ForeignKey, Index, Part, Schema, Table
+from ebhook.lint.schema import DATABASE, Check, Column, ForeignKey, Index, Part, Schema, Table
 from ebhook.lint.tokens import Cursor, Unreadable, text_of_string
 
 VERBS = frozenset({
@@ -377,9 +377,12 @@ class _Reader:
             kind = cursor.word or "INSTANCE"
             if not cursor.ended:
                 cursor.at += 1
+            if kind in ("DATABASE", "SCHEMA"):
+                self.alter_database(start)
+                return
             name = cursor.qualified() if cursor.token else ""
             cursor.at = len(cursor.tokens)
-            self.add(AlterThing("DATABASE" if kind == "SCHEMA" else kind, name), start)
+            self.add(AlterThing(kind, name), start)
             return
         self.if_exists()
         table = cursor.qualified()
@@ -388,6 +391,17 @@ class _Reader:
         while not cursor.ended and cursor.word != ";":
             self.clause(table)
             cursor.accept(",")
+
+    def alter_database(self, start: int) -> None:
+        """The agency's own has no name here: only its defaults are set, for tables to come."""
+        cursor = self.cursor
+        options = ("DEFAULT", "CHARACTER", "CHARSET", "COLLATE", "ENCRYPTION", "READ", "UPGRADE")
+        name = "" if cursor.word in options else cursor.name()
+        rest = {cursor.word, cursor.ahead(1)}
+        if name == DATABASE and not rest & {"ENCRYPTION", "READ", "UPGRADE"}:
+            name = ""
+        cursor.at = len(cursor.tokens)
+        self.add(AlterThing("DATABASE", name), start)
 
     def clause(self, table: str) -> None:
         cursor, start = self.cursor, self.cursor.at

@@ -12,6 +12,7 @@ from ebhook.lint.changes import (
     AddForeignKey,
     AddIndex,
     AddPrimary,
+    AlterThing,
     Change,
     Convert,
     CreateTable,
@@ -48,6 +49,8 @@ def undoes(done: Done, undone: Done) -> bool:
     if isinstance(a, CreateThing) and isinstance(b, (DropThing, CreateThing)):
         return (a.kind, a.name.lower()) == (b.kind, b.name.lower())
     if isinstance(a, DropThing) and isinstance(b, CreateThing):
+        return (a.kind, a.name.lower()) == (b.kind, b.name.lower())
+    if isinstance(a, AlterThing) and isinstance(b, AlterThing):
         return (a.kind, a.name.lower()) == (b.kind, b.name.lower())
     if isinstance(a, Data) and isinstance(b, Data):
         return bool(set(a.tables) & set(b.tables))
