@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from ebhook.lint import show
+from ebhook.lint.applying import apply, free_name, keyed, with_implied_indexes
 from ebhook.lint.changes import (
     AddCheck,
     AddColumn,
@@ -39,10 +40,6 @@ from ebhook.lint.changes import (
     SetOption,
     Toggle,
     Truncate,
-    apply,
-    free_name,
-    keyed,
-    with_implied_indexes,
 )
 from ebhook.lint.definition import column, default, expression
 from ebhook.lint.schema import DATABASE, Check, Column, ForeignKey, Index, Part, Schema, Table

@@ -22,7 +22,13 @@ from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from ebhook.lint import absent, guard, show
-from ebhook.lint.changes import Change, Opaque, Read, Session, apply
+from ebhook.lint.applying import apply
+from ebhook.lint.changes import (
+    Change,
+    Opaque,
+    Read,
+    Session,
+)
 from ebhook.lint.dml import columns_of
 from ebhook.lint.pretend import Answer, Connection
 from ebhook.lint.reading import read

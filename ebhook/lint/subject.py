@@ -9,7 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ebhook.lint.changes import Change, CreateTable, CreateThing, OfTable, apply
+from ebhook.lint.applying import apply
+from ebhook.lint.changes import (
+    Change,
+    CreateTable,
+    CreateThing,
+    OfTable,
+)
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.recording import Failure, Run, Step
 from ebhook.lint.schema import Schema
