@@ -8,14 +8,7 @@ from dataclasses import dataclass, replace
 
 from ebhook.lint import show
 from ebhook.lint.applying import free_name, keyed
-from ebhook.lint.changes import (
-    AddCheck,
-    AddColumn,
-    AddForeignKey,
-    AddIndex,
-    AddPrimary,
-    Change,
-)
+from ebhook.lint.changes import AddCheck, AddColumn, AddForeignKey, AddIndex, AddPrimary, Change
 from ebhook.lint.definition import column, expression
 from ebhook.lint.schema import Check, Column, ForeignKey, Index, Part, Table
 from ebhook.lint.tokens import Cursor, Unreadable, text_of_string

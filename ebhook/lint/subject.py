@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ebhook.lint.applying import apply
-from ebhook.lint.changes import (
-    Change,
-    CreateTable,
-    CreateThing,
-    OfTable,
-)
+from ebhook.lint.changes import Change, CreateTable, CreateThing, OfTable
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.recording import Failure, Run, Step
+from ebhook.lint.recording import Failure, Run
 from ebhook.lint.schema import Schema
 from ebhook.lint.servers import ServerVersion
 from ebhook.lint.source import Edit, Source, Span
+from ebhook.lint.tape import Step
 
 C = TypeVar("C", bound=Change)
 

@@ -6,12 +6,7 @@ from collections.abc import Iterator
 
 from ebhook.lint import sizes
 from ebhook.lint.applying import apply
-from ebhook.lint.changes import (
-    AddColumn,
-    AddIndex,
-    CreateTable,
-    ModifyColumn,
-)
+from ebhook.lint.changes import AddColumn, AddIndex, CreateTable, ModifyColumn
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.rewrite import column_call
 from ebhook.lint.schema import Index, Part, Table
