@@ -8,31 +8,18 @@ parsed again. Whatever Alembic would merely warn of (a repeated id) is an error.
 
 from __future__ import annotations
 
-import ast
 import configparser
-import hashlib
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from inspect import cleandoc
 from pathlib import Path
 
 from ebhook import chain_sum
 from ebhook.errors import ChainBroken, UsageFailed
-
-
-@dataclass(frozen=True)
-class Revision:
-    """One version file. `parents` is empty for the first one, and several for a merge."""
-
-    id: str
-    parents: tuple[str, ...]
-    message: str
-    date: str | None
-    path: Path
-    checksum: str  # SHA-256 of the file, in hexadecimal
+from ebhook.revision import Revision as Revision
+from ebhook.revision import checksum_of, content_of, parse, told
 
 
 @dataclass(frozen=True)
@@ -168,7 +155,7 @@ def heads_of(revisions: Mapping[str, Revision]) -> tuple[str, ...]:
 def read_revisions(folder: Path, *, env_py: bool = True) -> dict[str, Revision]:
     """Every version file of a migrations folder by revision id, in no order and not yet checked."""
     _check_folder(folder, env_py)
-    return _by_id(_parse(path, _content(path)) for path in version_files(folder))
+    return _by_id(parse(path, content_of(path)) for path in version_files(folder))
 
 
 def version_files(folder: Path) -> Iterator[Path]:
@@ -207,11 +194,11 @@ def _as_listed(folder: Path, listed: Iterable[chain_sum.Line]) -> dict[str, Revi
 
 
 def _listed_file(path: Path, line: chain_sum.Line | None) -> Revision:
-    content = _content(path)
-    told = _told(content)
-    if line is None or told is None or line.checksum != _checksum(content):
-        return _parse(path, content)
-    message, date = told
+    content = content_of(path)
+    doc = told(content)
+    if line is None or doc is None or line.checksum != checksum_of(content):
+        return parse(path, content)
+    message, date = doc
     return Revision(line.id, line.parents, message or path.stem, date, path, line.checksum)
 
 
@@ -277,103 +264,6 @@ def _option(ini: Path, name: str) -> str:
             "No database was touched.",
             "Mend the file, then: ebhook history",
         ) from None
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from None
-
-
-def _checksum(content: bytes) -> str:
-    # A checkout with other line ends is the same revision.
-    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
-
-
-def _told(content: bytes) -> tuple[str, str | None] | None:
-    """The message and the date in a version file's docstring, without parsing the rest of it; None
-    where that is not plain to see."""
-    found = re.match(rb"\s*(\"\"\"|''')(.*?)\1", content, re.S)
-    if found is None or b"\\" in found[2]:
-        return None
-    try:
-        doc = cleandoc(found[2].decode().replace("\r\n", "\n"))
-    except UnicodeDecodeError:
-        return None
-    return _message(doc), _date(doc)
-
-
-def _message(doc: str) -> str:
-    return doc.partition("\n")[0].strip()
-
-
-def _date(doc: str) -> str | None:
-    found = re.search(r"^Create Date: (.+)$", doc, re.M)
-    return found[1].strip() if found else None
-
-
-def _unreadable(path: Path, error: Exception) -> ChainBroken:
-    line = getattr(error, "lineno", None)
-    place = f"{path}, line {line}" if line else str(path)
-    return ChainBroken(
-        f"{place}: cannot be read: {getattr(error, 'msg', None) or error}.",
-        "No database was touched.",
-        "Mend the file, then: ebhook history",
-    )
-
-
-def _parse(path: Path, content: bytes) -> Revision:
-    try:
-        module = ast.parse(content, str(path))
-    except (SyntaxError, ValueError) as error:
-        raise _unreadable(path, error) from None
-    values = dict(_literals(module, path))
-    id = values.get("revision")
-    if not isinstance(id, str) or not id:
-        raise ChainBroken(
-            f"{path}: has no revision = '…' at its top.",
-            "No database was touched.",
-            "Is it a version file? Mend it or move it out of the folder, then: ebhook history",
-        )
-    doc = ast.get_docstring(module) or ""
-    return Revision(
-        id=id,
-        parents=_as_ids(values.get("down_revision")),
-        message=_message(doc) or path.stem,
-        date=_date(doc),
-        path=path,
-        checksum=_checksum(content),
-    )
-
-
-def _literals(module: ast.Module, path: Path) -> Iterator[tuple[str, object]]:
-    for statement in module.body:
-        if isinstance(statement, ast.Assign):
-            targets: list[ast.expr] = statement.targets
-        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            targets = [statement.target]
-        else:
-            continue
-        assert statement.value is not None
-        for target in targets:
-            if isinstance(target, ast.Name) and target.id in ("revision", "down_revision"):
-                try:
-                    yield target.id, ast.literal_eval(statement.value)
-                except (ValueError, TypeError):
-                    raise ChainBroken(
-                        f"{path}, line {statement.lineno}: {target.id} is not a plain literal.",
-                        "No database was touched.",
-                        "Write the id itself there, then: ebhook history",
-                    ) from None
-
-
-def _as_ids(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, (tuple, list, set)):
-        return tuple(str(one) for one in value)
-    return ()
 
 
 def in_order(revisions: dict[str, Revision]) -> dict[str, Revision]:

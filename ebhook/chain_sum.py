@@ -22,13 +22,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from ebhook.errors import ChainBroken
-
-if TYPE_CHECKING:
-    from ebhook.chain import Revision
+from ebhook.revision import Revision
 
 FILE_NAME = "chain.sum"
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ebhook.authoring.ticket import ticket_of
-from ebhook.chain import Chain, Revision, heads_of, in_order
+from ebhook.chain import Chain, heads_of, in_order
 from ebhook.chain_sum import Change, Difference
 from ebhook.errors import ChainBroken
+from ebhook.revision import Revision
 from ebhook.settings import Settings
 from ebhook.sql import plain
 

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager, redirect_stdout
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from ebhook import chain_sum
 from ebhook.authoring.additive import Kept, Question
@@ -52,11 +53,16 @@ def migrate(
         after = check_chain(read_revisions(settings.folder, env_py=settings.env_py))
         chain_sum.write(settings.folder, after.revisions.values())
         head = after.head
-        judged = check(settings, only=after.revisions.keys() - chain.revisions.keys())
+        # That it does nothing yet goes without saying.
+        ignore = (*settings.lint.ignore, *["EBH030"] * empty)
+        judged = check(
+            replace(settings, lint=replace(settings.lint, ignore=ignore)),
+            only=after.revisions.keys() - chain.revisions.keys(),
+        )
     if options.json:
         print_json(_document(made, head, judged))
     else:
-        print(_text(made, head, judged))
+        print(_text(made, head, judged, empty=empty))
     codes = [judged.exit_code] if judged is not None else []
     return worst([*codes, *[Exit.FINDINGS] * bool(made.kept.left_out and not made.files)])
 
@@ -174,7 +180,7 @@ def _answers(defaults: Sequence[str], *, may_ask: bool) -> Answer:
     return answer
 
 
-def _text(made: Generated, head: str | None, judged: Judged | None) -> str:
+def _text(made: Generated, head: str | None, judged: Judged | None, *, empty: bool) -> str:
     kept = made.kept
     parts = [f"{path}" for path in made.files]
     if kept.does:
@@ -190,7 +196,8 @@ def _text(made: Generated, head: str | None, judged: Judged | None) -> str:
     if judged is not None:
         parts.append(FORMATS["text"](judged, Path.cwd()).strip())
     if made.files:
-        parts.append(f"Look at it, commit it with chain.sum. The head is now {head}.")
+        todo = "Fill it, then: ebhook lint. Commit" if empty else "Look at it, commit"
+        parts.append(f"{todo} it with chain.sum. The head is now {head}.")
     elif kept.left_out:
         parts.append("The models add nothing to the chain. Nothing was written.")
     else:

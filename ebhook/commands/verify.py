@@ -6,10 +6,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from ebhook.chain import Revision, read_chain
+from ebhook.chain import read_chain
 from ebhook.commands.gather import Options, load_settings
 from ebhook.errors import Exit
 from ebhook.report import Reporter, count, print_json, table
+from ebhook.revision import Revision
 from ebhook.verify.drift import Side
 from ebhook.verify.run import Proved, prove
 from ebhook.verify.walk import Problem, Proof

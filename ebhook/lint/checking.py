@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ebhook import chain_sum
-from ebhook.chain import Revision, ini_file, version_files, version_folders
+from ebhook.chain import ini_file, version_files, version_folders
 from ebhook.errors import ChainBroken, Exit, SettingsFailed, UsageFailed, worst
 from ebhook.lint import allow
 from ebhook.lint.finding import Finding
@@ -20,6 +20,7 @@ from ebhook.lint.servers import parse
 from ebhook.lint.since import branch_since
 from ebhook.lint.source import Source, try_source
 from ebhook.lint.subject import File, Subject, Whole
+from ebhook.revision import Revision, checksum_of, content_of
 from ebhook.settings import Settings
 
 
@@ -222,16 +223,12 @@ def _sum(folder: Path, files: list[File]) -> tuple[dict[str, str], str]:
 
 def _revisions(files: list[File]) -> dict[str, Revision]:
     return {
-        file.id: Revision(file.id, file.parents, "", None, file.path, _checksum(file.path))
+        file.id: Revision(
+            file.id, file.parents, "", None, file.path, checksum_of(content_of(file.path))
+        )
         for file in files
         if file.id
     }
-
-
-def _checksum(path: Path) -> str:
-    import hashlib
-
-    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
 def _recorded(

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from ebhook.lint.changes import (
-    AddCheck,
-    AddColumn,
-    AddForeignKey,
-    AddIndex,
-    AddPrimary,
-    Change,
-    CreateTable,
-    CreateThing,
-    Data,
-    RenameColumn,
-    RenameIndex,
-    RenameTable,
-    SetDefault,
-    SetOption,
-)
-from ebhook.lint.rewrite import quoted
-from ebhook.lint.schema import Column, Default, Schema, Type
+from ebhook.lint.schema import Column, Default, Type
 
 _PLAIN = {
     "int": "Integer", "bigint": "BigInteger", "smallint": "SmallInteger", "text": "Text",
     "date": "Date", "json": "JSON",
 }  # fmt: skip
 _TIMES = {"datetime": "DateTime", "time": "Time", "timestamp": "TIMESTAMP"}
+
+
+def quoted(text: str, like: str = '"') -> str:
+    """`text` as a Python string, with the quotes of `like`."""
+    if like.startswith("'"):
+        return repr(text)
+    if "\n" in text and '"""' not in text:
+        return '"""' + text.replace("\\", "\\\\") + '"""'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def type_code(kind: Type) -> str:
@@ -109,73 +101,3 @@ def add_column_code(table: str, column: str) -> str:
 
 def drop_column_code(table: str, name: str) -> str:
     return f"op.drop_column({quoted(table)}, {quoted(name)})"
-
-
-def undo_code(change: Change, before: Schema) -> str:
-    """The statement that takes back `change`; empty when nobody can tell."""
-    match change:
-        case CreateTable():
-            return f"op.drop_table({quoted(change.table)})"
-        case AddColumn():
-            return drop_column_code(change.table, change.column.name)
-        case AddIndex() if change.index.unique:
-            return (
-                f"op.drop_constraint({quoted(change.index.name)}, {quoted(change.table)}, "
-                'type_="unique")'
-            )
-        case AddIndex():
-            return f"op.drop_index({quoted(change.index.name)}, table_name={quoted(change.table)})"
-        case AddForeignKey():
-            return (
-                f"op.drop_constraint({quoted(change.key.name)}, {quoted(change.table)}, "
-                'type_="foreignkey")'
-            )
-        case AddCheck():
-            return (
-                f"op.drop_constraint({quoted(change.check.name)}, {quoted(change.table)}, "
-                'type_="check")'
-            )
-        case AddPrimary():
-            return _execute(f"ALTER TABLE {change.table} DROP PRIMARY KEY")
-        case RenameTable():
-            return f"op.rename_table({quoted(change.new)}, {quoted(change.table)})"
-        case RenameColumn():
-            return _execute(
-                f"ALTER TABLE {change.table} RENAME COLUMN {change.new} TO {change.name}"
-            )
-        case RenameIndex():
-            return _execute(
-                f"ALTER TABLE {change.table} RENAME INDEX {change.new} TO {change.name}"
-            )
-        case CreateThing():
-            return _execute(f"DROP {change.kind} {change.name}")
-        case SetOption():
-            return _option_code(change, before)
-        case SetDefault():
-            old = before.at_hand(change.table).column(change.name)
-            was = (
-                f"SET DEFAULT {old.default.text}"
-                if old is not None and old.default
-                else "DROP DEFAULT"
-            )
-            return _execute(f"ALTER TABLE {change.table} ALTER COLUMN {change.name} {was}")
-        case Data(verb="INSERT") | Data(verb="REPLACE"):
-            table = change.tables[0] if change.tables else "…"
-            return _execute(f"DELETE FROM {table} WHERE …") + "  # the rows that upgrade() inserted"
-    return ""
-
-
-_OPTION_SQL = {"charset": "DEFAULT CHARACTER SET ", "collate": "COLLATE "}
-
-
-def _option_code(change: SetOption, before: Schema) -> str:
-    old = before.at_hand(change.table).options.get(change.name)
-    value = old if old is not None else "…"
-    if change.name == "comment":
-        return _execute(f"ALTER TABLE {change.table} COMMENT = '{value if old else ''}'")
-    words = _OPTION_SQL.get(change.name, f"{change.name.upper()} = ")
-    return _execute(f"ALTER TABLE {change.table} {words}{value}")
-
-
-def _execute(sql: str) -> str:
-    return f"op.execute({quoted(sql)})"

@@ -29,6 +29,9 @@ def column(cursor: Cursor) -> Column:
     if values.get("key") == "primary" or values.pop("serial", False):
         values["nullable"] = False
     charset, collation = values.pop("charset", None), values.pop("collation", None)
+    told = values.get("default")
+    if told is not None and told.kind == "null" and values.get("nullable", True):
+        del values["default"]  # as without the word
     kind: Type = values.pop("type")
     if charset or collation:
         kind = Type(kind.name, kind.arguments, kind.unsigned, charset, collation)
@@ -98,10 +101,28 @@ def _type(cursor: Cursor, values: dict[str, Any]) -> Type:
             if token.word != ",":
                 found.append(token.text)
         arguments = tuple(found)
-    unsigned = False
+    marks = set()
     while mark := cursor.accept_any("UNSIGNED", "SIGNED", "ZEROFILL", "BINARY", "ASCII", "UNICODE"):
-        unsigned = unsigned or mark in ("UNSIGNED", "ZEROFILL")
-    return Type(name, arguments, unsigned)
+        marks.add(mark)
+    if "ZEROFILL" not in marks:  # which shows as many digits as are said
+        name, arguments = _as_kept(name, arguments)
+    return Type(name, arguments, bool(marks & {"UNSIGNED", "ZEROFILL"}))
+
+
+def _as_kept(name: str, arguments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """A type as the server keeps it, so that the same one, said in two ways, is the same."""
+    match name:
+        case "int" | "bigint" | "smallint" | "mediumint" | "tinyint" | "year":
+            return name, arguments if (name, arguments) == ("tinyint", ("1",)) else ()
+        case "float" if len(arguments) == 1 and arguments[0].isdigit():
+            return "double" if int(arguments[0]) > 24 else "float", ()
+        case "decimal":
+            return name, (*(arguments or ("10",)), "0")[:2]
+        case "char" | "binary" | "bit" if not arguments:
+            return name, ("1",)
+        case "datetime" | "timestamp" | "time" if arguments == ("0",):
+            return name, ()
+    return name, arguments
 
 
 def _attribute(cursor: Cursor, values: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from ebhook.lint.changes import Data
+from ebhook.lint.schema import DATABASE
 from ebhook.lint.tokens import Token, Unreadable, tokenize
 
 # Another value at each call, or on each server.
@@ -45,7 +46,8 @@ def read(sql: str) -> Data:
     )
     if tree is None or verb == "" or (verb == "UPDATE" and not tree.args.get("expressions")):
         raise Unreadable("this is no statement of SQL that sqlglot knows")
-    return Data(verb, _targets(tree, verb), _bounded(tree, verb), functions, clause=sql)  # type: ignore[arg-type]
+    tables, handle = _targets(tree, verb)
+    return Data(verb, tables, _bounded(tree, verb), functions, handle, clause=sql)  # type: ignore[arg-type]
 
 
 def columns_of(sql: str) -> list[str]:
@@ -84,17 +86,44 @@ def _reason(error: Any) -> str:
     return str(error).splitlines()[0]
 
 
-def _targets(tree: Any, verb: str) -> tuple[str, ...]:
+def _targets(tree: Any, verb: str) -> tuple[tuple[str, ...], str]:
+    """The tables whose rows change, one of another database with its name; and what goes before a
+    column of the first one, where others could be meant."""
     from sqlglot import exp
 
-    places = tree.args.get("tables") if verb == "DELETE" else None
-    roots = places or [tree.this]
-    found = []
-    for root in roots:
-        table = root if isinstance(root, exp.Table) else root.find(exp.Table) if root else None
-        if table is not None:
-            found.append(f"{table.db}.{table.name}" if table.db else table.name)
-    return tuple(found)
+    if verb == "DELETE" and tree.args.get("tables"):
+        roots = tree.args["tables"]
+    elif verb == "UPDATE":
+        # SET says which of the joined tables; a bare name is taken to be the first one's.
+        columns = [one.this for one in tree.expressions if isinstance(one.this, exp.Column)]
+        names = dict.fromkeys(one.table for one in columns)
+        roots = [exp.to_table(one) if one else tree.this for one in names] or [tree.this]
+    else:
+        roots = [tree.this]
+    tables = [
+        one if isinstance(one, exp.Table) else one.find(exp.Table) if one is not None else None
+        for one in roots
+    ]
+    known = [one for one in tables if one is not None]
+    meant = [_meant(tree, one) for one in known]
+    joined = len({id(one) for one in tree.find_all(exp.Table)} - {id(one) for one in known}) > 0
+    handle = f"{known[0].alias_or_name}." if joined and known else ""
+    return tuple(dict.fromkeys(_name(one) for one in meant)), handle
+
+
+def _name(table: Any) -> str:
+    return f"{table.db}.{table.name}" if table.db and table.db != DATABASE else str(table.name)
+
+
+def _meant(tree: Any, table: Any) -> Any:
+    """The table that a name stands for: ``DELETE c FROM cases c``, ``UPDATE other.t SET t.a = 1``."""
+    from sqlglot import exp
+
+    if table.db:
+        return table
+    known = [one for one in tree.find_all(exp.Table) if one is not table]
+    named = (one for one in known if table.name in (one.alias, one.name))
+    return next(named, table)
 
 
 def _bounded(tree: Any, verb: str) -> bool:

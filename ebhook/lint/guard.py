@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import sys
 import time
@@ -17,6 +18,13 @@ _REACHES_OUT = {
     "os.posix_spawn": "starts a program",
     "os.exec": "starts a program",
     "sqlite3.connect": "opens a SQLite database",
+    "open": "writes a file",
+    "os.remove": "deletes a file",
+    "os.rename": "renames a file",
+    "os.truncate": "cuts a file",
+    "os.mkdir": "makes a folder",
+    "os.rmdir": "deletes a folder",
+    "shutil.rmtree": "deletes a folder",
 }
 _BOUNDARY = "run_version_file"  # the function of ours that all of a version file runs below
 _WAITS = 10_000  # so often a loop may sleep before it is said to have no end
@@ -39,6 +47,8 @@ class _Guard:
             return
         if event == "socket.connect" and arguments[0].type == socket.SOCK_DGRAM:
             return  # sends nothing: it is how programs learn their own address
+        if event == "open" and not _writes(*arguments):
+            return
         if not _importing():
             raise Outside(_REACHES_OUT[event])
         # What the application's own modules do when they are imported is no revision's doing.
@@ -60,6 +70,12 @@ class _Guard:
 
 
 _GUARD = _Guard()
+
+
+def _writes(path: object, mode: str | None, flags: int) -> bool:
+    if path == os.devnull:
+        return False
+    return bool(set(mode or "") & set("wax+")) or bool(flags & (os.O_WRONLY | os.O_RDWR))
 
 
 def _importing() -> bool:

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
+from ebhook.lint import absent
 from ebhook.lint.changes import (
-    AddCheck,
-    AddColumn,
     AddForeignKey,
     AddIndex,
-    AddPrimary,
-    Change,
-    Convert,
     CreateTable,
-    CreateThing,
     Data,
     DropColumn,
     DropConstraint,
@@ -32,8 +26,6 @@ from ebhook.lint.changes import (
     Opaque,
     Read,
     Rebuild,
-    RenameColumn,
-    RenameIndex,
     RenameTable,
     Session,
     SetDefault,
@@ -41,11 +33,12 @@ from ebhook.lint.changes import (
     Toggle,
     Truncate,
 )
-from ebhook.lint.code import add_column_code, column_code, undo_code
-from ebhook.lint.rewrite import quoted, statement_at
+from ebhook.lint.code import add_column_code, column_code, quoted
+from ebhook.lint.rewrite import statement_at
 from ebhook.lint.schema import Column, Schema
 from ebhook.lint.source import Edit, Span
 from ebhook.lint.subject import Done, Subject
+from ebhook.lint.undoing import undo_code, undoes
 
 
 @dataclass(frozen=True)
@@ -110,7 +103,7 @@ def _differences(subject: Subject) -> Iterator[Difference]:
             continue
         for column in old.columns:
             now = new.column(column.name)
-            if now is None or _plain(now) != _plain(column):
+            if now is None or not _alike(now, column):
                 words = (
                     f"{now.text}; it was {column.text}" if now else f"gone; it was {column.text}"
                 )
@@ -128,6 +121,13 @@ def _differences(subject: Subject) -> Iterator[Difference]:
                 )
 
 
+def _alike(a: Column, b: Column) -> bool:
+    a, b = _plain(a), _plain(b)
+    if absent.TYPE in (a.type.name, b.type.name):
+        a = replace(a, type=b.type)  # nobody can tell
+    return a == b
+
+
 def _plain(column: Column) -> Column:
     """A column with its default as the server keeps it: quotes make no difference."""
     default = column.default
@@ -143,99 +143,20 @@ def made_for_good(subject: Subject) -> list[Done]:
         if not _matters(one):
             continue
         change = one.change
-        if isinstance(change, _DROPS):
+        if isinstance(change, DROPS):
             maker = next((made for made in reversed(left) if undoes(made, one)), None)
             if maker is not None:
                 left.remove(maker)
                 continue
             if isinstance(change, DropThing) and (change.kind, change.name) in subject.things:
                 continue  # DROP … IF EXISTS, and then CREATE
+            if isinstance(change, DropTable) and change.table in subject.made:
+                continue
         left.append(one)
     return left
 
 
-def undoes(done: Done, undone: Done) -> bool:
-    """Does the second change take the first one back?"""
-    a, b = done.change, undone.change
-    if isinstance(a, OfTable) and isinstance(b, OfTable) and type(a) in _UNDOES:
-        kinds, names = _UNDOES[type(a)]
-        return isinstance(b, kinds) and names(a, b)
-    if isinstance(a, CreateThing) and isinstance(b, (DropThing, CreateThing)):
-        return (a.kind, a.name.lower()) == (b.kind, b.name.lower())
-    if isinstance(a, DropThing) and isinstance(b, CreateThing):
-        return (a.kind, a.name.lower()) == (b.kind, b.name.lower())
-    if isinstance(a, Data) and isinstance(b, Data):
-        return bool(set(a.tables) & set(b.tables))
-    return False
-
-
-_DROPS = (DropTable, DropColumn, DropIndex, DropForeignKey, DropConstraint, DropThing)
-
-
-def _same_table(a: OfTable, b: OfTable) -> bool:
-    return a.table == b.table
-
-
-def _by_name(of_a: str, of_b: str = "name") -> Callable[[Any, Any], bool]:
-    """Compares an attribute path of the one with an attribute of the other, and the tables."""
-
-    def same(a: Any, b: Any) -> bool:
-        name: object = a
-        for part in of_a.split("."):
-            name = getattr(name, part)
-        return a.table == b.table and str(name).lower() == str(getattr(b, of_b)).lower()
-
-    return same
-
-
-def _adds(a: OfTable, b: OfTable) -> bool:
-    added = {AddColumn: "column", AddIndex: "index", AddForeignKey: "key", AddCheck: "check"}
-    name = getattr(getattr(b, added[type(b)]), "name", "") if type(b) in added else ""
-    return a.table == b.table and str(name).lower() == str(getattr(a, "name", "")).lower()
-
-
-def _renamed_back(a: Any, b: Any) -> bool:
-    return bool((a.table, a.new) == (b.new, b.table))
-
-
-def _column_back(a: OfTable, b: OfTable) -> bool:
-    if a.table != b.table:
-        return False
-    match a:
-        case RenameColumn(new=new):
-            name = new
-        case ModifyColumn(column=column):
-            name = column.name
-        case _:
-            name = getattr(a, "name", "")
-    return name.lower() == str(getattr(b, "name", "")).lower()
-
-
-_COLUMN = (RenameColumn, ModifyColumn, SetDefault)
-_UNDOES: dict[type[Change], tuple[tuple[type[Change], ...], Callable[[Any, Any], bool]]] = {
-    CreateTable: ((DropTable,), _same_table),
-    DropTable: ((CreateTable,), _same_table),
-    RenameTable: ((RenameTable,), _renamed_back),
-    AddColumn: ((DropColumn,), _by_name("column.name")),
-    DropColumn: ((AddColumn,), _adds),
-    ModifyColumn: (_COLUMN, _column_back),
-    RenameColumn: (_COLUMN, _column_back),
-    SetDefault: (_COLUMN, _column_back),
-    AddIndex: ((DropIndex, DropConstraint), _by_name("index.name")),
-    DropIndex: ((AddIndex,), _adds),
-    RenameIndex: ((RenameIndex,), lambda a, b: bool((a.table, a.new) == (b.table, b.name))),
-    AddPrimary: ((DropPrimary,), _same_table),
-    DropPrimary: ((AddPrimary,), _same_table),
-    AddForeignKey: ((DropForeignKey, DropConstraint), _by_name("key.name")),
-    DropForeignKey: ((AddForeignKey,), _adds),
-    AddCheck: ((DropConstraint,), _by_name("check.name")),
-    DropConstraint: ((AddCheck, AddIndex, AddForeignKey), _adds),
-    SetOption: ((SetOption, Convert), lambda a, b: a.table == b.table
-                and getattr(b, "name", "charset") == a.name),
-    Convert: ((Convert, SetOption), _same_table),
-    Toggle: ((Toggle,), _same_table),
-    Rebuild: ((Rebuild,), _same_table),
-}  # fmt: skip
+DROPS = (DropTable, DropColumn, DropIndex, DropForeignKey, DropConstraint, DropPrimary, DropThing)
 
 
 def _matters(one: Done) -> bool:
@@ -356,7 +277,5 @@ def _own(subject: Subject, done: Done) -> str:
         alone = [one for one in subject.undone if one.span == undone.span]
         statement = statement_at(subject.source, undone.span)
         if statement is not None and len(alone) == 1:
-            return textwrap.dedent(
-                " " * subject.source.span(statement).column + subject.source.code(statement)
-            )
+            return subject.source.dedented(statement)
     return ""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
+from ebhook.lint.changes import CreateTable
+from ebhook.lint.code import quoted
 from ebhook.lint.source import Edit, Source, Span, calls_in, keyword, literal
 from ebhook.lint.subject import Done, Subject
+from ebhook.lint.undoing import undoes
 
 
 def statement_at(source: Source, span: Span | None) -> ast.stmt | None:
@@ -101,19 +104,8 @@ def swap_literal(source: Source, node: ast.AST, old: str, new: str) -> Iterator[
             yield Edit(source.span(one), quoted(new, source.code(one)))
 
 
-def quoted(text: str, like: str = '"') -> str:
-    """`text` as a Python string, with the quotes of `like`."""
-    if like.startswith("'"):
-        return repr(text)
-    if "\n" in text and '"""' not in text:
-        return '"""' + text.replace("\\", "\\\\") + '"""'
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
 def counterparts(subject: Subject, of: Iterable[Done]) -> list[ast.stmt | None]:
     """The statements of downgrade() that undo these changes, and nothing else."""
-    from ebhook.lint.reversal import undoes
-
     wanted = list(of)
     found = []
     for step in dict.fromkeys(one.step for one in subject.undone):
@@ -135,7 +127,10 @@ def without(subject: Subject, done: Done) -> list[Edit]:
     clauses = dict.fromkeys(one.change.clause for one in others)
     table = getattr(done.change, "table", None)
     if table is None or any(
-        one.step is not done.step or getattr(one.change, "table", None) != table for one in others
+        one.step is not done.step
+        or getattr(one.change, "table", None) != table
+        or isinstance(one.change, CreateTable)  # CREATE OR REPLACE TABLE: one word cannot be taken
+        for one in others
     ):
         return []
     # The user's own ALTER TABLE, without this clause.

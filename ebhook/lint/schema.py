@@ -100,6 +100,9 @@ class Check:
     text: str
 
 
+DATABASE = "tenant"  # what the pretended server calls the agency's database
+
+
 @dataclass(frozen=True)
 class Table:
     """`row_versions`: how many columns were added since the table was last built."""

@@ -9,11 +9,11 @@ from ebhook.lint.schema import Column, ForeignKey, Index, Part, Table
 
 def create_table(table: Table) -> str:
     """SHOW CREATE TABLE, in the server's own layout."""
-    lines = [f"  {_column(one)}" for one in table.columns]
+    lines = [f"  {column(one)}" for one in table.columns]
     if table.primary:
         lines.append(f"  PRIMARY KEY ({','.join(map(_quoted, table.primary))})")
-    lines.extend(f"  {_index(one)}" for one in table.indexes)
-    lines.extend(f"  {_foreign_key(one)}" for one in table.foreign_keys)
+    lines.extend(f"  {index(one)}" for one in table.indexes)
+    lines.extend(f"  {foreign_key(one)}" for one in table.foreign_keys)
     lines.extend(f"  CONSTRAINT {_quoted(one.name)} {one.text}" for one in table.checks)
     body = ",\n".join(lines)
     return f"CREATE TABLE {_quoted(table.name)} (\n{body}\n) {' '.join(_options(table))}"
@@ -38,32 +38,35 @@ def show_index(table: Table) -> list[tuple[object, ...]]:
     """SHOW INDEX: Table, Non_unique, Key_name, Seq_in_index, Column_name, …"""
     primary = Index("PRIMARY", tuple(Part(name) for name in table.primary), unique=True)
     return [
-        (table.name, int(not index.unique), index.name, at, part.name, "A", 0, part.length, None)
-        for index in ((primary, *table.indexes) if table.primary else table.indexes)
-        for at, part in enumerate(index.parts, start=1)
+        (table.name, int(not one.unique), one.name, at, part.name, "A", 0, part.length, None)
+        for one in ((primary, *table.indexes) if table.primary else table.indexes)
+        for at, part in enumerate(one.parts, start=1)
     ]
 
 
-def _column(column: Column) -> str:
-    parts = [_quoted(column.name), _type(column)]
-    if column.type.charset:
-        parts.append(f"CHARACTER SET {column.type.charset}")
-    if column.type.collation:
-        parts.append(f"COLLATE {column.type.collation}")
-    if not column.nullable:
+def column(one: Column) -> str:
+    """A column's definition."""
+    if one.generated:
+        return one.text  # as it was written
+    parts = [_quoted(one.name), _type(one)]
+    if one.type.charset:
+        parts.append(f"CHARACTER SET {one.type.charset}")
+    if one.type.collation:
+        parts.append(f"COLLATE {one.type.collation}")
+    if not one.nullable:
         parts.append("NOT NULL")
-    if column.default is not None:
-        text = column.default.text
-        plain = column.default.kind == "literal" and not text.startswith(("'", '"', "("))
+    if one.default is not None:
+        text = one.default.text
+        plain = one.default.kind == "literal" and not text.startswith(("'", '"', "("))
         parts.append(f"DEFAULT '{text}'" if plain else f"DEFAULT {text}")
-    elif column.nullable and not column.auto_increment:
+    elif one.nullable and not one.auto_increment:
         parts.append("DEFAULT NULL")
-    if column.auto_increment:
+    if one.auto_increment:
         parts.append("AUTO_INCREMENT")
-    if column.on_update:
-        parts.append(f"ON UPDATE {column.on_update}")
-    if column.comment:
-        quoted = column.comment.replace("'", "''")
+    if one.on_update:
+        parts.append(f"ON UPDATE {one.on_update}")
+    if one.comment:
+        quoted = one.comment.replace("'", "''")
         parts.append(f"COMMENT '{quoted}'")
     return " ".join(parts)
 
@@ -86,18 +89,20 @@ def _key(table: Table, column: Column) -> str:
     )
 
 
-def _index(index: Index) -> str:
+def index(one: Index) -> str:
+    """A key, as CREATE TABLE and ADD have it."""
     parts = ",".join(
         part.name
         if part.expression
         else _quoted(part.name) + (f"({part.length})" * bool(part.length))
-        for part in index.parts
+        for part in one.parts
     )
-    kind = "UNIQUE" if index.unique else index.kind.upper()
-    return f"{kind} KEY {_quoted(index.name)} ({parts})".lstrip()
+    kind = "UNIQUE" if one.unique else one.kind.upper()
+    return f"{kind} KEY {_quoted(one.name)} ({parts})".lstrip()
 
 
-def _foreign_key(key: ForeignKey) -> str:
+def foreign_key(key: ForeignKey) -> str:
+    """A foreign key, as CREATE TABLE and ADD have it."""
     text = (
         f"CONSTRAINT {_quoted(key.name)} FOREIGN KEY ({_names(key.columns)}) "
         f"REFERENCES {_quoted(key.table)} ({_names(key.referred)})"

@@ -33,10 +33,10 @@ def column(one: Column, table: Table) -> int:
     length = int(kind.arguments[0]) if kind.arguments and kind.arguments[0].isdigit() else None
     match kind.name:
         case "varchar" | "varbinary":
-            size = (length or 0) * (_width(one, table) if kind.name == "varchar" else 1)
+            size = (length or 0) * (width(one, table) if kind.name == "varchar" else 1)
             return size + (1 if size < 256 else 2)
         case "char":
-            return (length or 1) * _width(one, table)
+            return (length or 1) * width(one, table)
         case "binary":
             return length or 1
         case "decimal":
@@ -85,13 +85,13 @@ def _part(table: Table, index: Index, at: int) -> int:
     if found is None or index.kind:
         return 0
     if found.type.name in _ENDLESS or part.length is not None:
-        wide = _width(found, table) if "blob" not in found.type.name else 1
+        wide = width(found, table) if "blob" not in found.type.name else 1
         return (part.length or 0) * wide
     size = column(found, table)
     return size - (1 if size < 257 else 2) if found.type.name.startswith("var") else size
 
 
-def _width(one: Column, table: Table) -> int:
+def width(one: Column, table: Table) -> int:
     """The bytes of a character."""
     charset = one.type.charset or (one.type.collation or "").partition("_")[0]
     charset = charset or table.options.get("charset") or ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import io
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,6 +79,10 @@ class Source:
 
     def code(self, node: ast.AST) -> str:
         return self.segment(self.span(node))
+
+    def dedented(self, statement: ast.stmt) -> str:
+        """A statement's code, moved to the left edge."""
+        return textwrap.dedent(" " * self.span(statement).column + self.code(statement))
 
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:

@@ -9,12 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ebhook.lint.changes import Change, CreateTable, CreateThing, OfTable, apply
+from ebhook.lint.applying import apply
+from ebhook.lint.changes import Change, CreateTable, CreateThing, OfTable
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.recording import Failure, Run, Step
+from ebhook.lint.recording import Failure, Run
 from ebhook.lint.schema import Schema
 from ebhook.lint.servers import ServerVersion
 from ebhook.lint.source import Edit, Source, Span
+from ebhook.lint.tape import Step
 
 C = TypeVar("C", bound=Change)
 
@@ -138,7 +140,10 @@ class Subject:
         return frozenset(
             one.change.table
             for one in self.done
-            if isinstance(one.change, CreateTable) and one.before.table(one.change.table) is None
+            if isinstance(one.change, CreateTable)
+            # Made anew, under the name of one that it drops or renames, is not new to old instances.
+            and one.before.table(one.change.table) is None
+            and self.before.table(one.change.table) is None
         )
 
     @cached_property

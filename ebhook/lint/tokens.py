@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from ebhook.lint.schema import DATABASE
+
 _TOKEN = re.compile(
     r"""
     (?P<gap>   \s+ | --(?=\s|$)[^\n]* | \#[^\n]* | /\*.*?\*/ )
@@ -137,9 +139,11 @@ class Cursor:
         raise self.unexpected()
 
     def qualified(self) -> str:
-        """A table's name, with its database when it has one."""
+        """A table's name, with its database when that is another one."""
         name = self.name()
-        return f"{name}.{self.name()}" if self.accept(".") else name
+        if not self.accept("."):
+            return name
+        return self.name() if name == DATABASE else f"{name}.{self.name()}"
 
     def since(self, start: int) -> str:
         """The text from token number `start` to here."""

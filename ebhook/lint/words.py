@@ -54,6 +54,8 @@ def described(done: Done) -> str:
             return f"the character set of {table}"
         case of.CreateThing(kind=kind, name=name) | of.DropThing(kind=kind, name=name):
             return f"{kind.lower()} {name}"
+        case of.AlterThing(kind="DATABASE", name=name):
+            return f"the defaults of {f'database {name}' if name else 'the database'}"
         case of.Data(tables=tables):
             return f"the rows in {listed(tables) if tables else 'a table'}"
     return done.step.sql

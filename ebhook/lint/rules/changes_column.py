@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ebhook.lint import sizes
 from ebhook.lint.changes import AddColumn, ModifyColumn, SetDefault
 from ebhook.lint.code import add_column_code, column_code, drop_column_code
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.rewrite import counterparts, only_one, remove, statement_at, without
 from ebhook.lint.rewrite import replace as replace_statement
-from ebhook.lint.schema import Column
+from ebhook.lint.schema import Column, Table, Type
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 
@@ -59,11 +60,12 @@ def _default_dropped(subject: Subject, done: Done, before: Column | None) -> Fin
 
 def _changed(subject: Subject, done: Done, before: Column | None) -> Finding:
     table, column = done.change.table, done.change.column
-    what, why = _difference(before, column)
+    known = done.before.at_hand(table)
+    what, why = _difference(before, column, known)
     name = f"{column.name}_new"
     advice = (
         "If it has to be: allow it, with the reason. Else leave"
-        if before is not None and _grows(before, column)
+        if before is not None and _grows(before, column, known)
         else "Leave"
     )
     add = add_column_code(table, column_code(column, name=name, nullable=True))
@@ -95,13 +97,20 @@ def _only_comment(before: Column | None, after: Column) -> bool:
     return before is not None and replace(before, comment="") == replace(after, comment="")
 
 
-def _difference(before: Column | None, after: Column) -> tuple[str, str]:
+def _difference(before: Column | None, after: Column, table: Table) -> tuple[str, str]:
     """What differs, and what that does to whom."""
     if before is None:
         return f" to {after.text}", _COPY
     if before.type != after.type:
-        words = f" from {before.type} to {after.type}"
-        if _grows(before, after):
+        words = f" from {_told(before.type)} to {_told(after.type)}"
+        if before.nullable != after.nullable:
+            return words, (
+                f"{_COPY} It also becomes NULL, which op.alter_column makes of it without "
+                "existing_nullable=False."
+                if after.nullable
+                else f"{_COPY} It also becomes NOT NULL: 1138 in every agency that has a NULL there."
+            )
+        if _grows(before, after, table):
             return words, (
                 "The server does this one without rewriting rows, and old instances do not notice; "
                 "still no downgrade can bring the shorter type back once longer values are in."
@@ -132,7 +141,13 @@ _COPY = (
 )
 
 
-def _grows(before: Column, after: Column) -> bool:
+def _told(kind: Type) -> str:
+    charset = f" CHARACTER SET {kind.charset}" if kind.charset else ""
+    return f"{kind}{charset}{f' COLLATE {kind.collation}' if kind.collation else ''}"
+
+
+def _grows(before: Column, after: Column, table: Table) -> bool:
+    """Does the type only get room for more, without a copy?"""
     old, new = before.type, after.type
     if replace(after, type=old, comment=before.comment) != before or old.name != new.name:
         return False
@@ -142,5 +157,6 @@ def _grows(before: Column, after: Column) -> bool:
         return new.arguments[: len(old.arguments)] == old.arguments
     if old.name == "varchar" and old.arguments and new.arguments:
         less, more = int(old.arguments[0]), int(new.arguments[0])
-        return less <= more and (less > 63 or more <= 63)
+        most = 255 // sizes.width(after, table)  # of what needs one byte for its length
+        return less <= more and (less > most or more <= most)
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from ebhook.lint.changes import CreateTable, Data, OfTable, OfThing
@@ -47,8 +48,8 @@ def _next_revision(subject: Subject, data: list[Done]) -> str:
         call = subject.source.call_at(one.span) if one.span is not None else None
         statement = subject.source.statement_of(call) if call is not None else None
         if statement is not None:
-            text = subject.source.code(statement)
+            text = subject.source.dedented(statement)
             if text not in lines:
                 lines.append(text)
     head = f'down_revision = "{subject.file.id}"\n\n\ndef upgrade():\n'
-    return head + "\n".join(f"    {line}" for line in lines or ["…"])
+    return head + textwrap.indent("\n".join(lines or ["…"]), "    ")

@@ -6,16 +6,9 @@ import re
 from collections.abc import Iterator
 
 from ebhook.lint.changes import AlterThing, CreateThing, DropThing, Opaque
+from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import (
-    counterparts,
-    only_one,
-    quoted,
-    remove,
-    replace,
-    statement_at,
-    without,
-)
+from ebhook.lint.rewrite import counterparts, only_one, remove, replace, statement_at, without
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 
@@ -30,6 +23,8 @@ def check(subject: Subject) -> Iterator[Finding]:
         if isinstance(change, Opaque):
             if change.verb in ("GRANT", "REVOKE"):
                 yield _outside(subject, done, f"{change.verb} changes accounts")
+        elif isinstance(change, AlterThing) and (change.kind, change.name) == ("DATABASE", ""):
+            continue  # the agency's own: its defaults are for tables to come
         elif change.kind in _OUTSIDE:
             yield _outside(subject, done, f"{change.kind.lower()} {change.name} is touched".strip())
         elif (change.kind, change.name) in subject.things:

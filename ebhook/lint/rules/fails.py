@@ -13,13 +13,10 @@ from ebhook.lint.subject import Subject
 
 RULE = Rule("EBH092", "a revision fails when it is run")
 
-# Has a rule of its own.
-_ELSEWHERE = ("Outside",)
-
 
 def check(subject: Subject) -> Iterator[Finding]:
     if subject.loading is not None:
-        if type(subject.loading.error).__name__ not in _ELSEWHERE:
+        if not _elsewhere(subject.loading):
             yield _finding(subject, subject.loading, "The file fails while it is imported")
         return
     if subject.upgrade.missing:
@@ -29,9 +26,10 @@ def check(subject: Subject) -> Iterator[Finding]:
             "There is no upgrade(): Alembic fails on this revision in every agency.",
             example="def upgrade():\n    op.…",
         )
+    yield from _arguments(subject)
     for name, run in (("upgrade", subject.upgrade), ("downgrade", subject.downgrade)):
         failure = run.failure
-        if failure is None or type(failure.error).__name__ in _ELSEWHERE:
+        if failure is None or _elsewhere(failure):
             continue
         if name == "downgrade" and _raised(subject, failure):
             continue  # EBH010: it refuses
@@ -47,7 +45,7 @@ def _finding(subject: Subject, failure: Failure, what: str) -> Finding:
         "install what the application needs."
         if missing
         else " On a server that has what this chain makes, and no rows, it would fail, too; or it "
-        "needs something that only a server has: then say it without asking."
+        "needs what only a server has, or env.py sets up: then say it without asking."
     )
     span: Span = failure.spans[0] if failure.spans else subject.home
     return subject.finding(
@@ -57,6 +55,30 @@ def _finding(subject: Subject, failure: Failure, what: str) -> Finding:
         edits=_meant(subject, failure),
         example="op.execute(…)  # say what is to be done, without asking the database first",
     )
+
+
+def _arguments(subject: Subject) -> Iterator[Finding]:
+    """What env.py gives to upgrade(), it gives to downgrade(), too: run_migrations(name=…)."""
+    up, down = subject.source.function("upgrade"), subject.source.function("downgrade")
+    if up is None or down is None or down.args.kwarg is not None:
+        return
+    takes = {one.arg for one in (*down.args.args, *down.args.kwonlyargs)}
+    wanted = [one.arg for one in (*up.args.args, *up.args.kwonlyargs) if one.arg not in takes]
+    if not wanted:
+        return
+    head = subject.source.line_span(down.lineno)
+    yield subject.finding(
+        RULE,
+        head,
+        f"downgrade() does not take {', '.join(wanted)}, which upgrade() takes: env.py gives it to "
+        "both, and this one fails before it has done anything (TypeError).",
+        example=f"def downgrade({', '.join([*takes, *wanted])}):",
+    )
+
+
+def _elsewhere(failure: Failure) -> bool:
+    """Has another rule something to say of it? EBH083: it reaches out. EBH090: a module is absent."""
+    return failure.absent or type(failure.error).__name__ == "Outside"
 
 
 def _meant(subject: Subject, failure: Failure) -> list[Edit]:

@@ -42,7 +42,7 @@ def _is_own(subject: Subject, module: str) -> bool:
     top = module.partition(".")[0]
     if top in ("alembic", "sqlalchemy"):
         return False
-    return any(
+    return top == _package(subject.folder).name or any(
         (place / top).is_dir() or (place / f"{top}.py").is_file() for place in _places(subject)
     )
 
@@ -52,11 +52,16 @@ def _places(subject: Subject) -> Iterator[Path]:
     for place in (subject.root, subject.root / "src", subject.folder.parent):
         if "site-packages" not in place.parts:
             yield place
-    package = subject.folder
-    while (package.parent / "__init__.py").is_file():
-        package = package.parent
-    if package != subject.folder:
+    package = _package(subject.folder)
+    if package != subject.folder and "site-packages" not in package.parts:
         yield package.parent
+
+
+def _package(folder: Path) -> Path:
+    """The package that the folder of migrations is in; itself, when it is in none."""
+    while (folder.parent / "__init__.py").is_file():
+        folder = folder.parent
+    return folder
 
 
 def _example(node: ast.Import | ast.ImportFrom) -> str:

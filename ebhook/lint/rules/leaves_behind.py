@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.reversal import corrected, reversal
+from ebhook.lint.reversal import DROPS, corrected, reversal
+from ebhook.lint.source import Edit, Span
 from ebhook.lint.subject import Subject
 from ebhook.lint.words import described, listed
 
@@ -16,11 +17,8 @@ RULE = Rule("EBH010", "downgrade() leaves something behind")
 def check(subject: Subject) -> Iterator[Finding]:
     run = subject.downgrade
     if run.missing or _refuses(subject):
-        if reversal(subject).left:
-            yield _finding(
-                subject,
-                "There is no downgrade()" if run.missing else "downgrade() refuses to work",
-            )
+        what = "There is no downgrade()" if run.missing else "downgrade() refuses to work"
+        yield _finding(subject, what) if reversal(subject).left else _nothing(subject, what)
         return
     if not (run.complete and subject.upgrade.complete):
         return  # EBH090 or EBH092 says why this cannot be told
@@ -42,15 +40,49 @@ def _refuses(subject: Subject) -> bool:
 
 
 def _finding(subject: Subject, what: str) -> Finding:
-    left = list(dict.fromkeys(described(one) for one in reversal(subject).left))
+    gone, stays = list[str](), list[str]()
+    for one in reversal(subject).left:
+        told = gone if isinstance(one.change, DROPS) else stays
+        if (words := described(one)) not in told:
+            told.append(words)
     changed = reversal(subject).changed
-    left.extend(one.words for one in changed)
+    stays.extend(one.words for one in changed)
+    left = "; ".join(
+        f"{what} is {listed(words)}"
+        for what, words in (("what stays", stays), ("what does not come back", gone))
+        if words
+    )
     edits, example = ([], "\n".join(one.code for one in changed)) if changed else corrected(subject)
     return subject.finding(
         RULE,
         subject.function_span("downgrade"),
-        f"{what}; what stays is {listed(left)}. Who steps back one revision and up again meets "
-        "what is still there and fails (1050, 1060, 1061, 1062), in the middle of an incident.",
+        f"{what}; {left}. Who steps back one revision and up again meets "
+        f"what is {_met(stays, gone)}, in the middle of an incident.",
         edits=edits,
         example=example,
     )
+
+
+def _nothing(subject: Subject, what: str) -> Finding:
+    """There is nothing to take back, and still no way."""
+    function = subject.source.function("downgrade")
+    end = len(subject.source.lines) + 1
+    edit = Edit(Span(end, 0, end, 0), "\n\ndef downgrade():\n    pass\n")
+    if function is not None:
+        first, last = subject.source.span(function.body[0]), subject.source.span(function.body[-1])
+        edit = Edit(Span(first.line, first.column, last.end_line, last.end_column), "pass")
+    return subject.finding(
+        RULE,
+        subject.function_span("downgrade"),
+        f"{what}: nobody can step back over this revision, to this one or to any before it, although "
+        "there is nothing to take back.",
+        edits=[edit],
+    )
+
+
+def _met(stays: list[str], gone: list[str]) -> str:
+    there, away = (
+        "still there and fails (1050, 1060, 1061, 1062)",
+        "gone and fails (1051, 1091, 1146)",
+    )
+    return " or ".join(words for words, any in ((there, stays), (away, gone)) if any)

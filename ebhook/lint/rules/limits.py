@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint import sizes
-from ebhook.lint.changes import AddColumn, AddIndex, CreateTable, ModifyColumn, apply
+from ebhook.lint.applying import apply
+from ebhook.lint.changes import AddColumn, AddIndex, CreateTable, ModifyColumn
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.rewrite import column_call
 from ebhook.lint.schema import Index, Part, Table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint.changes import DropIndex
+from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.rewrite import remove, statement_at
 from ebhook.lint.schema import Index, Part, Schema, Table
@@ -41,7 +42,9 @@ def _finding(subject: Subject, undone: Done, needed: tuple[Table, str]) -> Findi
         f"{'' if same_table else f' of {owner.name}'} can use, and the server refuses to drop it "
         f"(1553): this downgrade fails half way. {advice}",
         edits=remove(subject.source, [statement]),
-        example=advice,
+        example=f"op.drop_constraint({quoted(key)}, {quoted(owner.name)}, "
+        f'type_="foreignkey")\nop.drop_index({quoted(change.name)}, '
+        f"table_name={quoted(change.table)})",
     )
 
 

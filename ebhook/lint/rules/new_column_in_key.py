@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint.changes import AddColumn, AddIndex, AddPrimary
+from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.rewrite import (
     column_call,
     counterparts,
     only_one,
-    quoted,
     remove,
     replace,
     set_keyword,

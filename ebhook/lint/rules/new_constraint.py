@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint.changes import AddCheck, AddColumn, AddForeignKey, AddIndex, AddPrimary
+from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.rewrite import (
     argument_of_kind,
     column_call,
     counterparts,
     only_one,
-    quoted,
     remove,
     replace,
     statement_at,

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 from ebhook.lint.changes import AddColumn, AddIndex, SetOption
+from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.rewrite import (
     column_call,
     only_one,
-    quoted,
     replace,
     set_keyword,
     statement_at,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import quoted
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import File, Whole
 from ebhook.lint.words import listed

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint.changes import Data
+from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import only_one, quoted, replace, statement_at
+from ebhook.lint.rewrite import only_one, replace, statement_at
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 
@@ -22,7 +23,8 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield subject.finding(
             RULE,
             done,
-            f"{change.verb} without WHERE takes every row of {table}, in one transaction: each row is "
+            f"{change.verb} without WHERE takes every row of {table}"
+            f"{' that the join finds' if ' JOIN ' in change.clause.upper() else ''}, in one transaction: each row is "
             "locked until the end, the previous release waits and times out (1205), the undo log and "
             "replication lag grow with the biggest agency, and a failure at the last row undoes it "
             "all. Say which rows, in pieces by the primary key.",
@@ -34,7 +36,7 @@ def check(subject: Subject) -> Iterator[Finding]:
 def _piecewise(done: Done) -> str:
     sql = " ".join(done.change.clause.split()).rstrip("; ")
     table = done.change.tables[0] if done.change.tables else "t"
-    key = (done.before.at_hand(table).primary or ("id",))[0]
+    key = done.change.handle + (done.before.at_hand(table).primary or ("id",))[0]
     return f"op.execute({quoted(f'{sql} WHERE {key} BETWEEN 1 AND 10000')})"
 
 

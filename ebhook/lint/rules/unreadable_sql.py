@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint import reading
+from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import quoted, replace, statement_at
+from ebhook.lint.rewrite import replace, statement_at
 from ebhook.lint.subject import Subject
 from ebhook.lint.tokens import split
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
+from ebhook.lint.passing import origins, passing
 from ebhook.lint.recording import Run
 from ebhook.lint.source import Span
 from ebhook.lint.subject import Subject
+
+RULE = Rule("EBH090", "what it does depends on what lint cannot see")
 
 _EXAMPLES = {
     "read": 'op.execute("UPDATE … JOIN … SET … WHERE …")  # or INSERT … SELECT',
     "asked": "op.create_table(…)  # without asking: the chain says what is there",
     "absent": "op.…(…)  # what that function does, in this file",
+    "hidden": 'op.execute("…")  # the statements themselves, one by one',
 }
-
-RULE = Rule("EBH090", "what it does cannot be seen without a database")
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -32,7 +35,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         )
     for run in (subject.upgrade, subject.downgrade):
         for event in run.events:
-            if event.kind not in ("read", "asked", "absent") or event.spans[0] in said:
+            if event.kind not in _EXAMPLES or event.spans[0] in said:
                 continue
             if event.kind == "asked" and run.after.table(event.text) is not None:
                 continue  # it asked whether it is there, and then made it
@@ -41,6 +44,11 @@ def check(subject: Subject) -> Iterator[Finding]:
                 what = (
                     f"{event.text} is not installed where lint runs, so what it does was not judged. "
                     "Install what the application needs; or say it here, with op."
+                )
+            elif event.kind == "hidden":
+                what = (
+                    f"What {_short(event.text)} does is not written here: it was not judged, and no "
+                    "journal says how far it came when it is cut short. Say the statements themselves."
                 )
             elif event.kind == "asked":
                 what = (
@@ -60,6 +68,44 @@ def check(subject: Subject) -> Iterator[Finding]:
                 what,
                 example=_EXAMPLES[event.kind],
             )
+    for failure in (subject.loading, subject.upgrade.failure, subject.downgrade.failure):
+        if failure is not None and failure.absent:
+            span = failure.spans[0] if failure.spans else subject.home
+            if span not in said:
+                said.add(span)
+                yield subject.finding(
+                    RULE,
+                    span,
+                    f"{', '.join(sorted(subject.absent))} cannot be imported where lint runs, and "
+                    "what stood in for it does not do here: what comes after this line was not "
+                    "judged. Install what the application needs.",
+                    example="# pip install …, where lint runs (additional_dependencies, for pre-commit)",
+                )
+    yield from _ways(subject)
+
+
+def _ways(subject: Subject) -> Iterator[Finding]:
+    """Where the way through the file depends on the clock, the environment or the instance."""
+    source, said = subject.source, set[Span]()
+    for node in source.nodes:
+        if not isinstance(node, (ast.If, ast.IfExp, ast.While)):
+            continue
+        found = list(passing(source, node.test))
+        known = origins(source, node)
+        for name in {one.id for one in ast.walk(node.test) if isinstance(one, ast.Name)} & {*known}:
+            found.extend(known[name])
+        span = source.span(node.test)
+        if not found or span in said:
+            continue
+        said.add(span)
+        yield subject.finding(
+            RULE,
+            span,
+            f"Which way this goes depends on {source.code(found[0])}, which is another one elsewhere "
+            "or later. Only the way that it goes where lint runs was judged, and agencies may come "
+            "out different.",
+            example="# without asking: what a revision does is the same everywhere, and for ever",
+        )
 
 
 def _stopped(run: Run) -> str:

@@ -49,6 +49,7 @@ TYPES = {
     "CREATE TABLE IF NOT EXISTS a LIKE b": [of.CreateTable],
     "CREATE TABLE a (PRIMARY KEY (x)) SELECT * FROM b": [of.CreateTable],
     "CREATE TEMPORARY TABLE a (id INT)": [],
+    "CREATE OR REPLACE TABLE a (id INT)": [of.CreateTable],
     "DROP TABLE IF EXISTS a, b CASCADE": [of.DropTable, of.DropTable],
     "TRUNCATE t": [of.Truncate],
     "OPTIMIZE TABLE a, b": [of.Rebuild, of.Rebuild],
@@ -118,6 +119,49 @@ def test_any_text_is_read_or_unreadable(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("INT", "INTEGER(11)"),
+        ("BOOL", "TINYINT(1)"),
+        ("TINYINT", "TINYINT(4)"),
+        ("DOUBLE", "FLOAT(53)"),
+        ("FLOAT", "FLOAT(24)"),
+        ("DECIMAL", "NUMERIC(10, 0)"),
+        ("DATETIME", "DATETIME(0)"),
+        ("VARCHAR(5)", "VARCHAR(5) DEFAULT NULL"),
+        ("CHAR", "CHAR(1) NULL"),
+    ],
+)
+def test_what_the_server_keeps_alike_is_read_alike(one: str, other: str) -> None:
+    """Two ways to say a type, and NULL where it goes without saying, are no change of a column."""
+    first, second = (read(f"CREATE TABLE t (c {text})", Schema())[0] for text in (one, other))
+
+    assert isinstance(first, of.CreateTable)
+    assert isinstance(second, of.CreateTable)
+    assert first.made == second.made
+
+
+@pytest.mark.parametrize(
+    ("sql", "tables"),
+    [
+        ("DELETE c FROM cases c JOIN users u ON u.id = c.owner", ("cases",)),
+        ("DELETE FROM a USING a JOIN b WHERE a.x = b.x", ("a",)),
+        ("UPDATE cases c JOIN users u ON u.id = c.owner SET u.name = c.title", ("users",)),
+        ("UPDATE cases c, users u SET c.x = u.x, u.y = c.y WHERE u.id = c.id", ("cases", "users")),
+        ("UPDATE central.t SET t.a = 1", ("central.t",)),
+        ("INSERT INTO central.t SELECT * FROM s", ("central.t",)),
+        ("UPDATE tenant.t SET a = 1", ("t",)),
+    ],
+)
+def test_whose_rows_change(sql: str, tables: tuple[str, ...]) -> None:
+    """Through aliases and joins; another database with its name, the agency's own without."""
+    (change,) = read(sql, Schema())
+
+    assert isinstance(change, of.Data)
+    assert change.tables == tables
+
+
+@pytest.mark.parametrize(
     ("sql", "bounded"),
     [
         ("UPDATE t SET a = 1", False),
@@ -164,3 +208,13 @@ def test_a_column_is_read_in_full() -> None:
     assert (column.type.charset, column.type.collation) == ("latin1", "latin1_bin")
     assert column.default is not None
     assert column.default.text == "'a'"
+
+
+def test_create_or_replace_drops_what_was_there() -> None:
+    """MariaDB's: to the previous release it is a table that is gone."""
+    before = read("CREATE TABLE a (id INT)", Schema())[0]
+    assert isinstance(before, of.CreateTable)
+
+    found = read("CREATE OR REPLACE TABLE a (id INT)", Schema({"a": before.made}))
+
+    assert [type(one) for one in found] == [of.DropTable, of.CreateTable]

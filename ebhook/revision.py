@@ -1,0 +1,125 @@
+"""One version file: which revision it is, and after which ones. It is read, and never run."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import cleandoc
+from pathlib import Path
+
+from ebhook.errors import ChainBroken
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One version file. `parents` is empty for the first one, and several for a merge."""
+
+    id: str
+    parents: tuple[str, ...]
+    message: str
+    date: str | None
+    path: Path
+    checksum: str  # SHA-256 of the file, in hexadecimal
+
+
+def content_of(path: Path) -> bytes:
+    """A version file's bytes. Raises `ChainBroken`."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def checksum_of(content: bytes) -> str:
+    """SHA-256 in hexadecimal, with line ends that count for nothing."""
+    # A checkout with other line ends is the same revision.
+    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
+
+
+def told(content: bytes) -> tuple[str, str | None] | None:
+    """The message and the date in a version file's docstring, without parsing the rest of it; None
+    where that is not plain to see."""
+    found = re.match(rb"\s*(\"\"\"|''')(.*?)\1", content, re.S)
+    if found is None or b"\\" in found[2]:
+        return None
+    try:
+        doc = cleandoc(found[2].decode().replace("\r\n", "\n"))
+    except UnicodeDecodeError:
+        return None
+    return _message(doc), _date(doc)
+
+
+def _message(doc: str) -> str:
+    return doc.partition("\n")[0].strip()
+
+
+def _date(doc: str) -> str | None:
+    found = re.search(r"^Create Date: (.+)$", doc, re.M)
+    return found[1].strip() if found else None
+
+
+def _unreadable(path: Path, error: Exception) -> ChainBroken:
+    line = getattr(error, "lineno", None)
+    place = f"{path}, line {line}" if line else str(path)
+    return ChainBroken(
+        f"{place}: cannot be read: {getattr(error, 'msg', None) or error}.",
+        "No database was touched.",
+        "Mend the file, then: ebhook history",
+    )
+
+
+def parse(path: Path, content: bytes) -> Revision:
+    """The revision that a version file is, without running it. Raises `ChainBroken`."""
+    try:
+        module = ast.parse(content, str(path))
+    except (SyntaxError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    values = dict(_literals(module, path))
+    id = values.get("revision")
+    if not isinstance(id, str) or not id:
+        raise ChainBroken(
+            f"{path}: has no revision = '…' at its top.",
+            "No database was touched.",
+            "Is it a version file? Mend it or move it out of the folder, then: ebhook history",
+        )
+    doc = ast.get_docstring(module) or ""
+    return Revision(
+        id=id,
+        parents=_as_ids(values.get("down_revision")),
+        message=_message(doc) or path.stem,
+        date=_date(doc),
+        path=path,
+        checksum=checksum_of(content),
+    )
+
+
+def _literals(module: ast.Module, path: Path) -> Iterator[tuple[str, object]]:
+    for statement in module.body:
+        if isinstance(statement, ast.Assign):
+            targets: list[ast.expr] = statement.targets
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            targets = [statement.target]
+        else:
+            continue
+        assert statement.value is not None
+        for target in targets:
+            if isinstance(target, ast.Name) and target.id in ("revision", "down_revision"):
+                try:
+                    yield target.id, ast.literal_eval(statement.value)
+                except (ValueError, TypeError):
+                    raise ChainBroken(
+                        f"{path}, line {statement.lineno}: {target.id} is not a plain literal.",
+                        "No database was touched.",
+                        "Write the id itself there, then: ebhook history",
+                    ) from None
+
+
+def _as_ids(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, (tuple, list, set)):
+        return tuple(str(one) for one in value)
+    return ()
