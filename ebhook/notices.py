@@ -17,7 +17,7 @@ from ebhook.beanstalk import Holder
 from ebhook.errors import EbhookError, Exit
 from ebhook.events import Outcome
 from ebhook.report import count, error_document
-from ebhook.rollout import Result
+from ebhook.results import Result
 from ebhook.settings import Settings
 
 if TYPE_CHECKING:

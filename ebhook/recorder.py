@@ -9,32 +9,26 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pymysql.err import MySQLError
 
 from ebhook import answers
-from ebhook.answers import Answer, Place
+from ebhook.answers import Answer
 from ebhook.beanstalk import Holder
 from ebhook.chain import Revision
 from ebhook.database import LOST, Connection, Errno, errno, run, scalar
 from ebhook.doubt import Pending, Verdict
 from ebhook.errors import InDoubt, RevisionChanged
-from ebhook.journal import BETWEEN, LONGEST, Entry, Journal, fold, who
+from ebhook.journal import Entry, Journal, fold, who
 from ebhook.session import Session
 from ebhook.sql import Kind, Touched, bare, plain, touched
+from ebhook.told import Told
 
-_LOGGED = 100_000  # characters of statement texts that are kept per revision, for people
 # A read whose answer belongs to the session, which a later run must have for itself.
 _SESSIONS_OWN = re.compile(r"\bGET_LOCK\b|\bCONNECTION_ID\b", re.I)
 _LOCKS_ROWS = re.compile(r"\bFOR (?:UPDATE|SHARE)\b|\bLOCK IN SHARE MODE\b", re.I)
-# What is kept for people has no use for a user's password.
-_PASSWORDS = re.compile(
-    r"(\bIDENTIFIED (?:WITH \S+ )?(?:BY|AS) (?:PASSWORD )?|\bPASSWORD ?(?:\( ?|= ?|FOR [^=]*= ?))"
-    r"(?:'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\")",
-    re.I | re.S,
-)
 _COMMITS = ("COMMIT", "BEGIN", "START", "LOCK", "UNLOCK", "FLUSH")
 _RUNS_OTHERS = re.compile(r"\s*(CALL|EXECUTE|BEGIN|/\*)", re.I)
 _IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
@@ -69,12 +63,7 @@ class Recorder:
         self.session = Session(self.journal.database)
         self.opaque = False  # has run something of which nobody knows what it does
         self.reads = 0  # since the last statement that changes something
-        # What is told to the journal for people and for a later run: all of it, and what is new.
-        self.texts: list[str] = []
-        self.answers: dict[Place, Answer] = {}
-        self.logged = self.kept = 0  # characters of texts, and of rows
-        self.told = (0, 0)  # how many texts and answers are in the row
-        self.fresh = True  # the row may have others
+        self.told = Told()
         self.behind = False  # the row's position is not `index`
         # What is certain of the last definition, whatever else the transaction comes to.
         self.certain: tuple[int, str] | None = None
@@ -123,7 +112,7 @@ class Recorder:
 
     def undone(self) -> None:
         """The transaction, or a part of it, was rolled back: what was told in it is not there."""
-        self.fresh = True
+        self.told.undone()
         self.behind = self.index > 0
 
     def moved(self) -> None:
@@ -159,7 +148,7 @@ class Recorder:
                 position, digest = self.certain
                 values |= {"position": position, "digest": digest}
                 values |= {"pending": None, "pending_objects": None}
-                values |= self._all_told(position)
+                values |= self.told.all(position)
             elif self.failed == position:
                 values["pending_objects"] = replace(entry.pending, failed=True).dumped()
         self.journal.write(entry.id, values)
@@ -261,21 +250,21 @@ class Recorder:
             if known is not None and known.asked == question:
                 if _LOCKS_ROWS.search(bare(text)):
                     self._lock_rows(execute)
-                self._keep(place, known)
+                self.told.keep(place, known)
                 return known
         self._refuse_without(self.session.missing(text))
         try:
             answer = execute()
         except MySQLError as error:
             if errno(error) not in LOST:
-                self._keep(place, replace(answers.failed(error), asked=question))
+                self.told.keep(place, replace(answers.failed(error), asked=question))
             raise
         if (
             answer is not None
             and answer.columns is not None
             and not _SESSIONS_OWN.search(bare(text))
         ):
-            self._keep(place, replace(answer, asked=question))
+            self.told.keep(place, replace(answer, asked=question))
         return None
 
     def _lock_rows(self, execute: Callable[[], Answer | None]) -> None:
@@ -359,21 +348,11 @@ class Recorder:
             self.behind = True
 
     def _pass(self, text: str, answer: Answer) -> None:
-        self._keep((self.index, 0), answer)
+        self.told.keep((self.index, 0), answer)
+        self.told.say(text)
         self.digest = fold(self.digest, text)
         self.index += 1
         self.reads = 0
-        shown = _PASSWORDS.sub(r"\1'***'", text)
-        self.texts.append(shown[:LONGEST] if self.logged < _LOGGED else "")
-        self.logged += len(self.texts[-1])
-
-    def _keep(self, place: Place, answer: Answer) -> None:
-        size = answers.size(answer)
-        if self.kept + size <= answers.LARGEST:
-            self.kept += size
-            self.answers[place] = answer
-        elif place[1] == 0:  # rows from INSERT … RETURNING: unlike a read, it cannot be asked again
-            self.answers[place] = answers.FORGOTTEN
 
     def _pending(self, text: str, known: Touched | None) -> Pending:
         witness = self.journal.witness
@@ -404,28 +383,18 @@ class Recorder:
         self._write(values)
 
     def _write(self, values: dict[str, object], *, finished: bool = False) -> None:
-        values |= self._all_told() if self.fresh else self._newly_told()
+        values |= self.told.news()
         if finished:
             values = {name: value for name, value in values.items() if "answers" not in name}
         if self.id is None or not self.journal.write(self.id, values, finished=finished):
             # New, or undone together with a transaction that the migration rolled back.
             self._add(values, finished=finished)
-        self.fresh = self.behind = False
-        self.told = (len(self.texts), len(self.answers))
-
-    def _all_told(self, position: int | None = None) -> dict[str, object]:
-        """Texts and answers of the statements before `position`."""
-        known = ((p, a) for p, a in self.answers.items() if position is None or p[0] < position)
-        return {"statements": _texts(self.texts[:position]), "answers": answers.dumped(known)}
-
-    def _newly_told(self) -> dict[str, object]:
-        texts, known = self.told
-        new = list(self.answers.items())[known:]
-        return {"+statements": _texts(self.texts[texts:]), "+answers": answers.dumped(new)}
+        self.behind = False
+        self.told.is_written()
 
     def _add(self, values: Mapping[str, object], *, finished: bool) -> None:
         own = {name: value for name, value in values.items() if not name.startswith("+")}
-        own |= self._all_told() | who(self.holder)
+        own |= self.told.all() | who(self.holder)
         # A migration may ask for the id that its own last INSERT made.
         last = scalar(self.journal.connection, "SELECT LAST_INSERT_ID()") if self.index else 0
         self.id = self.journal.add(
@@ -443,10 +412,6 @@ class Recorder:
 def _in_transaction(connection: Connection) -> bool:
     status: int = connection.server_status  # type: ignore[attr-defined]
     return bool(status & _IN_TRANSACTION)
-
-
-def _texts(parts: Sequence[str]) -> str:
-    return "".join(text + BETWEEN for text in parts if text)
 
 
 def in_doubt(tenant: str, entry: Entry) -> InDoubt:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait as wait_for
 from typing import Any
@@ -25,16 +25,11 @@ from ebhook.errors import (
     ConnectionLost,
     Deadlocked,
     EbhookError,
-    Exit,
     LockHeld,
     MigrationFailed,
-    PersonNeeded,
     Skipped,
     StateUnknown,
-    Stopped,
-    TryAgain,
     Unreachable,
-    worst,
 )
 from ebhook.events import (
     Emit,
@@ -47,6 +42,7 @@ from ebhook.events import (
     WaveStarted,
 )
 from ebhook.orders import Finished, Order
+from ebhook.results import Result, outcome_of
 from ebhook.settings import Settings
 from ebhook.signals import Interruption
 from ebhook.survey import Standing, State, survey
@@ -57,19 +53,6 @@ ROTATION = 5.0  # seconds to wait for one held tenant while others are held, too
 AGAIN = 2.0  # seconds between two attempts to end what runs
 FRESH = 0.5  # seconds, at least, for which a look at the waiting is as good as a new one
 LOSSES = 3  # how often one tenant's connection or worker may be lost
-
-
-@dataclass(frozen=True)
-class Result:
-    """How one tenant ended. `statements` is what a dry run would have run."""
-
-    tenant: str
-    outcome: Outcome
-    before: str | None
-    after: str | None
-    seconds: float
-    error: EbhookError | None = None
-    statements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,35 +76,6 @@ def canary_of(settings: Settings, tenants: Sequence[Tenant], *, chosen: bool) ->
     if settings.rollout.canary is not None:
         return tuple(name for name in settings.rollout.canary if name in names)
     return () if chosen or len(names) < 2 else (names[0],)
-
-
-def exit_code(results: Iterable[Result]) -> Exit:
-    """The worst outcome decides."""
-    return worst([result.error.exit_code for result in results if result.error is not None])
-
-
-def excused(settings: Settings, results: Iterable[Result], error: EbhookError | None) -> bool:
-    """May an instance start although `results`, or what came before them, are not good?
-
-    A broken chain, wrong settings and a wrong command line are defects of the bundle: never.
-    """
-    allowed = {
-        outcome: (
-            settings.boot.on_unreachable
-            if outcome is Outcome.UNREACHABLE
-            else settings.boot.on_failure
-        )
-        == "start"
-        for outcome in Outcome
-    }
-    if error is not None:
-        mine = isinstance(error, TryAgain | PersonNeeded)
-        return mine and allowed[_outcome_of(error)]
-    bad = [result for result in results if not result.outcome.good]
-    return all(
-        allowed[result.outcome] and isinstance(result.error, TryAgain | PersonNeeded)
-        for result in bad
-    )
 
 
 def roll_out(
@@ -164,7 +118,7 @@ def _settled(standing: Standing, chain: Chain, plan: Plan) -> Result | None:
     if standing.half is not None and standing.half.kind == "downgrade":
         return None  # begun, and to be finished before anything else
     if standing.error is not None:
-        return Result(name, _outcome_of(standing.error), at, at, 0.0, standing.error)
+        return Result(name, outcome_of(standing.error), at, at, 0.0, standing.error)
     if standing.state is State.AHEAD:
         return Result(name, Outcome.AHEAD, at, at, 0.0)
     if plan.downgrade:
@@ -172,20 +126,6 @@ def _settled(standing: Standing, chain: Chain, plan: Plan) -> Result | None:
     else:
         there = chain.reaches(standing.revisions, plan.target)
     return Result(name, Outcome.AT_HEAD, at, at, 0.0) if there else None
-
-
-def _outcome_of(error: EbhookError) -> Outcome:
-    if isinstance(error, LockHeld):
-        return Outcome.LOCKED
-    if isinstance(error, Unreachable | ConnectionLost):
-        return Outcome.UNREACHABLE
-    if isinstance(error, Stopped | Skipped):
-        return Outcome.SKIPPED
-    if isinstance(error, StateUnknown):
-        return Outcome.UNKNOWN
-    if isinstance(error, MigrationFailed) or not isinstance(error, PersonNeeded):
-        return Outcome.FAILED
-    return Outcome.REFUSED
 
 
 def _tell(emit: Emit, result: Result) -> None:
@@ -394,7 +334,7 @@ class _Rollout:
             if not isinstance(error, Unreachable):  # it has been asked long enough
                 (standing,) = survey([job.standing.tenant], self.chain, self.settings)
                 after = standing.revision
-            self._finish(job, _outcome_of(error), after, error)
+            self._finish(job, outcome_of(error), after, error)
 
     def _put_back(self, job: _Job, error: LockHeld) -> None:
         if job.held_since is None:

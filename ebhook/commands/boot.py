@@ -11,7 +11,7 @@ from ebhook.errors import EbhookError, Exit
 from ebhook.events import Outcome
 from ebhook.notices import Ended, metric_line, send
 from ebhook.report import count, print_json, rollout_document
-from ebhook.rollout import excused, exit_code
+from ebhook.results import excused, exit_code
 
 DOCTOR = "What else may be wrong on this instance: ebhook doctor"
 

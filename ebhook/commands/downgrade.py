@@ -14,7 +14,8 @@ from ebhook.commands.gather import Options, gather, load_settings, look, reporte
 from ebhook.errors import Exit, RevisionUnknown, UsageFailed
 from ebhook.report import print_json, rollout_document, rollout_text
 from ebhook.report.tables import command
-from ebhook.rollout import Plan, exit_code, roll_out
+from ebhook.results import exit_code
+from ebhook.rollout import Plan, roll_out
 from ebhook.survey import Standing, State
 
 

@@ -19,7 +19,8 @@ from ebhook.report import (
     rollout_document,
     rollout_text,
 )
-from ebhook.rollout import Plan, Result, canary_of, exit_code, roll_out
+from ebhook.results import Result, exit_code
+from ebhook.rollout import Plan, canary_of, roll_out
 from ebhook.settings import Settings
 from ebhook.survey import Half, State
 

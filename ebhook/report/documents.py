@@ -12,7 +12,7 @@ import msgspec
 
 from ebhook.errors import EbhookError, Exit
 from ebhook.lock_table import LockRow
-from ebhook.rollout import Result
+from ebhook.results import Result
 from ebhook.survey import Half, Standing
 
 

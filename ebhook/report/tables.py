@@ -12,7 +12,7 @@ from ebhook.errors import EbhookError
 from ebhook.events import Outcome
 from ebhook.lock_table import LockRow
 from ebhook.report.lines import WORDS, count
-from ebhook.rollout import Result
+from ebhook.results import Result
 from ebhook.survey import Standing, State
 
 # Where a tenant with one of these stands may never have been read.

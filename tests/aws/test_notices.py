@@ -12,7 +12,7 @@ from ebhook.beanstalk import Holder
 from ebhook.errors import ChainBroken, Exit, MigrationFailed, SettingsFailed, Skipped, Unreachable
 from ebhook.events import Outcome
 from ebhook.notices import TOLD, Ended, detail, metric_data, metric_line, subject, text
-from ebhook.rollout import Result, excused
+from ebhook.results import Result, excused
 from ebhook.scratch import Flavour
 from ebhook.settings import Boot, Settings
 from tests.aws.cloud import Cloud, throttled

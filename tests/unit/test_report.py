@@ -61,7 +61,7 @@ from ebhook.report import (
     table,
 )
 from ebhook.report.tables import ALIKE, command
-from ebhook.rollout import Result
+from ebhook.results import Result
 from ebhook.secret import Secret
 from ebhook.survey import Half, Standing, State
 from ebhook.url import parse_url
