@@ -138,10 +138,7 @@ class Journal:
             if errno(error) == Errno.NO_SUCH_TABLE:
                 return []
             if errno(error) == Errno.BAD_FIELD:
-                raise JournalForeign(
-                    f"{self.tenant}: the table {self.table} is not ebhook's: {text_of(error)}.",
-                    next='Choose another name: [journal] table = "…" (EBHOOK_JOURNAL_TABLE)',
-                ) from None
+                raise foreign(self.tenant, self.table, error) from None
             raise
         return [_entry(dict(zip(COLUMNS, values, strict=True))) for values in found]
 
@@ -205,6 +202,14 @@ class Journal:
         except MySQLError as error:
             if errno(error) != Errno.NO_SUCH_TABLE:
                 raise
+
+
+def foreign(tenant: str, table: str, error: MySQLError) -> JournalForeign:
+    """The error for a table of our name that lacks one of our columns."""
+    return JournalForeign(
+        f"{tenant}: the table {table} is not ebhook's: {text_of(error)}.",
+        next='Choose another name: [journal] table = "…" (EBHOOK_JOURNAL_TABLE)',
+    )
 
 
 def who(holder: Holder) -> dict[str, object]:

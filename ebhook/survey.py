@@ -18,6 +18,7 @@ from ebhook.chain import Chain
 from ebhook.database import (
     LOST,
     Connection,
+    Errno,
     Tenant,
     connect_patiently,
     errno,
@@ -27,7 +28,7 @@ from ebhook.database import (
     run,
     scalar,
 )
-from ebhook.errors import EbhookError, RevisionUnknown
+from ebhook.errors import EbhookError, JournalForeign, RevisionUnknown
 from ebhook.lock import lock_name
 from ebhook.lock_table import LockRow, row_from, select_row
 from ebhook.settings import Settings
@@ -230,6 +231,8 @@ class _Reader:
     def read(self, tenants: list[Tenant]) -> Iterator[tuple[str, _Read]]:
         try:
             yield from self._together(tenants)
+        except JournalForeign as error:
+            yield tenants[0].name, _Read(error=error)
         except MySQLError as error:
             if len(tenants) == 1 or errno(error) in LOST:
                 for tenant in tenants:
@@ -247,7 +250,14 @@ class _Reader:
         schemas = [present[tenant.name] for tenant in tenants if tenant.name in present]
         tables = _tables(connection, schemas, [settings.version_table, settings.journal.table])
         versions = self._versions(tables)
-        halves = self._halves(tables)
+        try:
+            halves = self._halves(tables)
+        except MySQLError as error:
+            if errno(error) == Errno.BAD_FIELD and len(tenants) == 1:
+                from ebhook.journal import foreign  # late: a boot at head has no use for it
+
+                raise foreign(tenants[0].name, settings.journal.table, error) from None
+            raise
         applied = self._applied(
             [
                 schema

@@ -54,7 +54,9 @@ def main() -> None:
     except EbhookError as error:
         code = _report(error, wants_json)
     except Exception as error:  # a defect of ours: said once, here
-        traceback.print_exc()
+        from ebhook.report.hiding import Hiding
+
+        click.echo(Hiding().text(traceback.format_exc()), err=True)
         what = f"ebhook itself failed: {type(error).__name__}."
         code = _report(StateUnknown(what, "See above.", "See: ebhook status"), wants_json)
     code = _unless_lost(code)

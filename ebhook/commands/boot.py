@@ -48,7 +48,7 @@ def boot(options: Options) -> Exit:
     if options.json:
         print_json(report.hidden(document))
     elif error is None:
-        print(report.hide(text_of(run, began)))
+        print(report.hide(text_of(run, began)), flush=True)  # before what follows on stderr
     if starts:
         report.say(_shout(ended))
     elif code not in (Exit.OK, Exit.TRY_AGAIN) or Outcome.UNREACHABLE in outcomes:

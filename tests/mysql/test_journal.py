@@ -725,6 +725,7 @@ def test_another_table_of_that_name_is_left_alone(clinic: Clinic) -> None:
     error = clinic.fails(JournalForeign)
 
     assert "EBHOOK_JOURNAL_TABLE" in error.next
+    assert "EBHOOK_JOURNAL_TABLE" in clinic.cli("status").stdout
     finished = clinic.run(journal_table="ebhook_journal")
     assert finished.error is None
     assert clinic.ask("SELECT COUNT(*) FROM ebhook_journal") == [(1,)]
