@@ -50,8 +50,8 @@ class Bench:
     def database(self) -> Iterator[Tenant]:
         """An empty database, gone when the block ends."""
         tenant = Tenant("scratch", replace(self.url, database=PREFIX + secrets.token_hex(6)))
-        self.empty(tenant)
         try:
+            self.empty(tenant)
             yield tenant
         finally:
             with suppress(MySQLError), closing(self._connect()) as connection:

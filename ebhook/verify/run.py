@@ -7,7 +7,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from multiprocessing.connection import Connection, wait
@@ -25,6 +25,7 @@ from ebhook.verify.walk import Proof, Whole, order_from, walker
 from ebhook.workbench import Bench, benches, lead_to, open_project
 from ebhook.worker import die_with_parent
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LONG = 24  # revisions; a shorter chain is walked by one process
 
 Say = Callable[[str], None]
@@ -162,38 +163,56 @@ def _run(tasks: list[_Task], cores: int, told: Told) -> None:
     context = multiprocessing.get_context("fork")
     running: dict[Connection, tuple[_Task, Any]] = {}
     waiting = list(tasks)
-    with ExitStack() as stack:
-        stack.callback(lambda: [process.kill() for _, process in running.values()])
-        while waiting or running:
-            while waiting and len(running) < cores:
-                task = waiting.pop(0)
-                tenant = stack.enter_context(task.bench.database())
-                ours, theirs = context.Pipe(duplex=False)
-                process = context.Process(target=_child, args=(task, tenant, theirs, os.getpid()))
-                process.start()
-                theirs.close()
-                running[ours] = task, process
-            for ready in wait(list(running)):
-                assert isinstance(ready, Connection)
-                task, process = running[ready]
-                try:
-                    message = ready.recv()
-                except EOFError:
-                    del running[ready]
-                    process.join()
-                    if process.exitcode:
-                        raise _died(task) from None
-                    continue
-                if isinstance(message, EbhookError):
-                    raise message
-                task.take(message, told)
+    with ExitStack() as databases:
+        try:
+            while waiting or running:
+                while waiting and len(running) < cores:
+                    task = waiting.pop(0)
+                    tenant = databases.enter_context(task.bench.database())
+                    ours, theirs = context.Pipe(duplex=False)
+                    process = context.Process(
+                        target=_child, args=(task, tenant, theirs, os.getpid())
+                    )
+                    with _undisturbed():
+                        process.start()
+                        running[ours] = task, process
+                    theirs.close()
+                for ready in wait(list(running)):
+                    assert isinstance(ready, Connection)
+                    task, process = running[ready]
+                    try:
+                        message = ready.recv()
+                    except EOFError:
+                        del running[ready]
+                        process.join()
+                        if process.exitcode:
+                            raise _died(task) from None
+                        continue
+                    if isinstance(message, EbhookError):
+                        raise message
+                    task.take(message, told)
+        finally:
+            # Before their databases are dropped: they have locks there.
+            for _, process in running.values():
+                process.kill()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A signal comes after the block: nobody would end a process that is not noted down yet."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _child(task: _Task, tenant: Tenant, out: Connection, parent: int) -> None:
     """The life of one process; what the application prints goes where progress goes."""
     die_with_parent(parent)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # the parent ends its children
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     os.dup2(2, 1)
     code = 0
     try:
