@@ -81,8 +81,8 @@ class Instance:
     events: list[Event] = field(default_factory=list)
     has_lock: bool = False
     gone: bool = False  # its session has been ended, and it does not know
-    blow: Callable[[], None] | None = None  # falls around the next statement that changes something
-    late: bool = False  # … after it, instead of before
+    blow: Callable[[], None] | None = None  # falls before one of its next commands: …
+    spared: int = 0  # … after so many
     work: Iterator[None] = field(default_factory=lambda: iter(()))
     recorder: Recorder | None = None
     thread: threading.Thread | None = None  # in which it waits for the lock
@@ -150,7 +150,21 @@ class Stage:
         run(connection, "SET SESSION lock_wait_timeout = 5, innodb_lock_wait_timeout = 5")
         id = int(scalar(connection, "SELECT CONNECTION_ID()"))
         connection.rollback()
-        return Instance(f"i-{next(_numbers)}", connection, id)
+        instance = Instance(f"i-{next(_numbers)}", connection, id)
+        driver: Any = connection
+        send = driver._execute_command
+
+        def struck(command: int, sql: str | bytes) -> None:
+            """Whatever the driver sends passes here: statements, the journal's own, COMMIT."""
+            if instance.blow is not None:
+                if instance.spared == 0:
+                    blow, instance.blow = instance.blow, None
+                    blow()
+                instance.spared -= 1
+            send(command, sql)
+
+        driver._execute_command = struck
+        return instance
 
     def _take(self, instance: Instance, wait: float) -> None:
         connection = instance.connection
@@ -208,16 +222,11 @@ class Stage:
 
     def _executing(self, instance: Instance, sql: str) -> Callable[[], Answer | None]:
         def execute() -> Answer | None:
-            if instance.blow is not None and not instance.late:
-                instance.blow()
             owner = self.owner()
             assert owner == instance.id or instance.gone, f"{instance} writes, {owner} has the lock"
             with instance.connection.cursor() as cursor:
                 cursor.execute(sql)
-                answer = taken(cursor)
-            if instance.blow is not None and instance.late:
-                instance.blow()
-            return answer
+                return taken(cursor)
 
         return execute
 
@@ -234,8 +243,6 @@ class Stage:
             with suppress(MySQLError):
                 self.leaves(instance)
             return "lost"
-        finally:
-            instance.blow = None
         return "at work"
 
     def gives_up(self, instance: Instance) -> None:
