@@ -22,8 +22,9 @@ from ebhook.chain import Revision
 from ebhook.database import LOST, Connection, connect, errno, run, scalar
 from ebhook.errors import EbhookError
 from ebhook.events import Event, LockTakenOver
-from ebhook.journal import Journal, Recorder
+from ebhook.journal import Journal
 from ebhook.lock import TenantLock
+from ebhook.recorder import Recorder
 from ebhook.scratch import Flavour
 from ebhook.sql import kind_of
 from ebhook.url import fill
