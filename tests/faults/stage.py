@@ -148,7 +148,7 @@ class Stage:
 
     def _connected(self) -> Instance:
         connection = connect(fill(self.fleet.template, self.name), database=self.name, timeout=10)
-        run(connection, "SET SESSION lock_wait_timeout = 5, innodb_lock_wait_timeout = 5")
+        run(connection, "SET SESSION lock_wait_timeout = 60, innodb_lock_wait_timeout = 60")
         id = int(scalar(connection, "SELECT CONNECTION_ID()"))
         connection.rollback()
         instance = Instance(f"i-{next(_numbers)}", connection, id)

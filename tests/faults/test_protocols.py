@@ -208,8 +208,10 @@ class Protocols(RuleBasedStateMachine):
         """A row by hand in the place of any other; whoever works goes on to its end."""
         if not self.stage.has_lock_table():
             return self.an_instance_comes()
-        ask(self.stage.person, "DELETE FROM migration_lock")
-        ask(self.stage.person, f"INSERT INTO migration_lock (holder) VALUES ('{PERSON}')")
+        freeze = f"INSERT INTO migration_lock (holder) VALUES ('{PERSON}')"
+        if self.row is not None:  # in one go: whoever waits would come in between
+            freeze = f"UPDATE migration_lock SET token = NULL, holder = '{PERSON}'"
+        ask(self.stage.person, freeze)
         self.row = PERSON
         self.count("freezes by hand")
         return None
