@@ -18,8 +18,8 @@ static: .venv/ready-dev  ## format, lint, types, floors: seconds
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/shellcheck .ci/run .ci/setup $(wildcard .platform/*/*/*) ebhook/templates/hook.sh
 
-faults: .venv/ready-dev  ## kills, cuts and races only
-	$(PYTEST) tests/faults
+faults: .venv/ready-dev  ## kills, cuts and races, complete: half an hour
+	EBHOOK_TEST_KILLS=500 $(PYTEST) tests/faults tests/mysql/test_instances.py
 
 bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,22 @@ def _given_url(flavour: Flavour) -> URL | None:
 
 # --- servers -------------------------------------------------------------------------------------
 
+# A server that is killed has lost nothing of what it wrote, wherever that is. In memory its thousands of
+# fsyncs are free, and no setting of it is another than on a disk.
+_MEMORY, _ROOM = Path("/dev/shm"), 3 * 1024**3
+
+
+def _servers_folder() -> Path | None:
+    """Where private servers have their data; None: among the temporary files."""
+    try:
+        fits = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM
+    except OSError:
+        return None
+    return _MEMORY if fits else None
+
+
+SERVERS_FOLDER = _servers_folder()
+
 
 @dataclass(frozen=True)
 class GivenServer:
@@ -142,7 +159,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[AnyServer]:
         yield GivenServer(flavour, given)
         return
     try:
-        running = Server(locate(flavour) or fetch(flavour, print))
+        running = Server(locate(flavour) or fetch(flavour, print), parent=SERVERS_FOLDER)
     except ScratchFailed as failure:
         _missing(flavour, failure)
         return
@@ -269,9 +286,11 @@ class Ebhook:
 
 
 def clean_environment() -> dict[str, str]:
-    return {
+    """The machine's, less what ebhook would listen to; servers that it starts are in memory, too."""
+    kept = {
         key: value for key, value in os.environ.items() if not key.startswith(FOREIGN_VARIABLES)
     }
+    return kept | ({"TMPDIR": str(SERVERS_FOLDER)} if SERVERS_FOLDER else {})
 
 
 @pytest.fixture(autouse=True)

@@ -67,7 +67,14 @@ class Server:
 
     host = "127.0.0.1"
 
-    def __init__(self, installation: Installation, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        installation: Installation,
+        options: Sequence[str] = (),
+        *,
+        parent: Path | None = None,
+    ) -> None:
+        """*parent* is where its folder is made, else among the user's temporary files."""
         self.installation = installation
         self.flavour, self.version = installation.flavour, installation.version
         self.options = tuple(options)
@@ -75,7 +82,7 @@ class Server:
         self.pid = 0
         self._supervisor = subprocess.Popen(
             # Isolated: it needs nothing of the owner's environment and starts in milliseconds.
-            [sys.executable, "-I", "-S", supervisor.__file__],
+            [sys.executable, "-I", "-S", supervisor.__file__, *([str(parent)] if parent else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

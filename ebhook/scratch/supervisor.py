@@ -4,7 +4,8 @@ Run by path in a session of its own, with the standard library only. Its standar
 whose other end nobody but the owner has: however the owner ends, kill -9 of its whole process group
 included, the kernel closes that end, and the server and its folder go. Nothing polls, nothing leaks.
 
-Each line of input is one request in JSON, each line of output its answer.
+Each line of input is one request in JSON, each line of output its answer. The one argument, if any, is
+the folder in which the server's own is made.
 """
 
 import contextlib
@@ -96,7 +97,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     # The path of a socket has 107 characters at most.
-    parent = tempfile.gettempdir()
+    parent = sys.argv[1] if len(sys.argv) > 1 else tempfile.gettempdir()
     folder = Path(tempfile.mkdtemp(prefix="ebhook-", dir=parent if len(parent) < 80 else "/tmp"))
     try:
         supervise(folder)

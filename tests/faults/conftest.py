@@ -1,4 +1,7 @@
-"""The crash site: how many blows it takes is said by EBHOOK_TEST_KILLS (per flavour)."""
+"""The crash site: how many blows it takes is said by EBHOOK_TEST_KILLS (per flavour).
+
+With 500 or more the suite is complete: the moment before each single statement is among them.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from tests.faults.crash_site import Blows, Site
 from tests.faults.proxy import Proxy
 
 KILLS = int(os.environ.get("EBHOOK_TEST_KILLS", "40"))
+COMPLETE = KILLS >= 500
 SEED = int(os.environ.get("EBHOOK_TEST_SEED", "1"))
 PROJECT = Path(__file__).parents[1] / "projects" / "mixed"
 # New ids have gaps after a transaction that was undone; what they refer to is compared by `label`.
@@ -43,4 +47,4 @@ def site(server: AnyServer, fleet: Fleets, ebhook: Ebhook, undisturbed: Site) ->
 
 @pytest.fixture
 def blows(site: Site, request: pytest.FixtureRequest) -> Blows:
-    return Blows(site, KILLS, random.Random(f"{SEED} {request.node.name}"))
+    return Blows(site, KILLS, COMPLETE, random.Random(f"{SEED} {request.node.name}"))

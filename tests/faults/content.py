@@ -2,68 +2,69 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from ebhook.database import quoted
 from tests.conftest import AnyServer
 
-# View → the column that says to which database a row belongs.
-VIEWS = {
-    "schemata": "schema_name",
-    "tables": "table_schema",
-    "columns": "table_schema",
-    "statistics": "table_schema",
-    "table_constraints": "constraint_schema",
-    "key_column_usage": "constraint_schema",
-    "referential_constraints": "constraint_schema",
-    "check_constraints": "constraint_schema",
-    "views": "table_schema",
-    "triggers": "trigger_schema",
-    "routines": "routine_schema",
-    "parameters": "specific_schema",
-    "events": "event_schema",
-    "partitions": "table_schema",
-}
+# How a view of information_schema says to which database a row belongs; the first one that it has.
+OWNERS = (
+    "TABLE_SCHEMA",
+    "CONSTRAINT_SCHEMA",
+    "TRIGGER_SCHEMA",
+    "ROUTINE_SCHEMA",
+    "SPECIFIC_SCHEMA",
+    "EVENT_SCHEMA",
+    "VIEW_SCHEMA",
+    "SEQUENCE_SCHEMA",
+    "LIBRARY_SCHEMA",
+    "F_TABLE_SCHEMA",
+    "SCHEMA_NAME",
+)
+# How often tables were used, not what they are (MariaDB).
+USAGE = {"index_statistics", "table_statistics"}
 # Statistics and times, counters that a transaction which was undone has moved, and who we were.
 MOVING = {
     "auto_increment", "avg_row_length", "cardinality", "check_time", "checksum", "create_time",
     "created", "data_free", "data_length", "definer", "index_length", "last_altered", "last_executed",
-    "max_data_length", "table_rows", "update_time",
+    "max_data_length", "max_index_length", "table_rows", "update_time",
 }  # fmt: skip
 # ebhook's own: their rows differ from run to run.
 OWN = ("migration_lock", "migration_journal")
 
+# View or kind of object → its rows; `rows of …` → those of a table.
 Content = dict[str, list[tuple[Any, ...]]]
 
 
 def contents(
     server: AnyServer, databases: Iterable[str], hidden: Iterable[tuple[str, str]] = ()
 ) -> dict[str, Content]:
-    """Database → information_schema's rows and every row of its tables, with its name taken out.
+    """Database → information_schema's rows, how each object is made, and every row of its tables.
+
+    The database's own name is taken out of all of it.
 
     Args:
         hidden: columns, as (table, column), whose values are not compared.
     """
     found: dict[str, Content] = {}
     with server.connect() as connection, connection.cursor() as cursor:
+        views = _views(cursor)
         for database in databases:
             content: Content = {}
-            for view, owner in VIEWS.items():
+            for view, owner in views:
                 cursor.execute(
                     f"SELECT * FROM information_schema.{view} WHERE {owner} = %s", (database,)
                 )
                 content[view] = _rows(cursor, database, MOVING)
-            cursor.execute(
-                "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
-                " AND table_type = 'BASE TABLE'",
-                (database,),
-            )
-            for (table,) in cursor.fetchall():
-                if table not in OWN:
-                    cursor.execute(f"SELECT * FROM {quoted(database)}.{quoted(table)}")
-                    without = {column for of, column in hidden if of == table}
-                    content[f"rows of {table}"] = _rows(cursor, database, without)
+            for kind, name in _objects(cursor, database):
+                cursor.execute(f"SHOW CREATE {kind} {quoted(database)}.{quoted(name)}")
+                content[f"SHOW CREATE {kind} {name}"] = [_made(cursor, database)]
+                if kind == "TABLE" and name not in OWN:
+                    cursor.execute(f"SELECT * FROM {quoted(database)}.{quoted(name)}")
+                    without = {column for of, column in hidden if of == name}
+                    content[f"rows of {name}"] = _rows(cursor, database, without)
             found[database] = content
     return found
 
@@ -80,6 +81,52 @@ def differences(one: Content, other: Content) -> list[str]:
         for row in rows
         if row not in against or rows.count(row) > against.count(row)
     ]
+
+
+def _views(cursor: Any) -> list[tuple[str, str]]:
+    """Every view of information_schema that tells of single databases, with its column of OWNERS.
+
+    Asked of the server, so that no kind of object is forgotten that one of them has.
+    """
+    cursor.execute(
+        "SELECT LOWER(table_name), UPPER(column_name) FROM information_schema.columns"
+        " WHERE table_schema = 'information_schema'"
+    )
+    columns: dict[str, set[str]] = {}
+    for view, column in cursor.fetchall():
+        columns.setdefault(view, set()).add(column)
+    return [
+        (view, next(owner for owner in OWNERS if owner in has))
+        for view, has in sorted(columns.items())
+        if has.intersection(OWNERS) and view not in USAGE
+    ]
+
+
+def _objects(cursor: Any, database: str) -> list[tuple[str, str]]:
+    """What SHOW CREATE can be asked for: (kind, name)."""
+    cursor.execute(
+        "SELECT IF(table_type LIKE '%%VIEW', 'VIEW', 'TABLE'), table_name"
+        " FROM information_schema.tables WHERE table_schema = %s"
+        " UNION ALL SELECT 'TRIGGER', trigger_name"
+        " FROM information_schema.triggers WHERE trigger_schema = %s"
+        " UNION ALL SELECT routine_type, routine_name"
+        " FROM information_schema.routines WHERE routine_schema = %s"
+        " UNION ALL SELECT 'EVENT', event_name"
+        " FROM information_schema.events WHERE event_schema = %s",
+        [database] * 4,
+    )
+    return list(cursor.fetchall())
+
+
+def _made(cursor: Any, database: str) -> tuple[str, ...]:
+    """The answer to SHOW CREATE, less counters, times and who we were."""
+    (row,) = cursor.fetchall()
+    named = zip((column[0].lower() for column in cursor.description), row, strict=True)
+    texts = [str(value) for name, value in named if name not in MOVING]
+    return tuple(re.sub(_MOVES, "", text).replace(database, "DATABASE") for text in texts)
+
+
+_MOVES = re.compile(r" AUTO_INCREMENT=\d+|DEFINER=\S+ ")
 
 
 def _rows(cursor: Any, database: str, without: Iterable[str]) -> list[tuple[Any, ...]]:

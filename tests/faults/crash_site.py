@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -137,6 +138,24 @@ class Site:
         until(lambda: not self.points or process.poll() is not None, "all tenants are held")
         return len(self.reached)
 
+    def when(self, statements: int, strike: Callable[[], None]) -> set[str]:
+        """From now on: after so many statements of all locked sessions together, `strike` falls once,
+        whatever they are in the middle of. Gives the tenants that were on their way then."""
+        seen: Counter[str] = Counter()
+        under_way: set[str] = set()
+
+        def plan(query: Query) -> None:
+            if not self.number_of(query):
+                return
+            with self.lock:
+                seen[query.database] += 1
+                if seen.total() == statements:
+                    under_way.update(name for name in seen if seen[name] < self.length)
+                    strike()
+
+        self.proxy.plan = plan
+        return under_way
+
     def calm(self) -> None:
         self.proxy.plan = lambda query: None
 
@@ -176,20 +195,32 @@ class Site:
 
 @dataclass
 class Blows:
-    """``blows(0.3)``: the points for a third of all `kills`."""
+    """``blows(0.3, 6)``: where a third of all `kills`, and at least six, are to fall."""
 
     site: Site
     kills: int
+    complete: bool
     random: random.Random
 
-    def __call__(self, share: float, at_least: int) -> list[Point]:
-        """Every statement in turn while there are more kills than statements, else some of them."""
+    def __call__(self, share: float, at_least: int, *, boundaries: bool = False) -> list[Point]:
+        """Every statement in turn while there are more kills than statements, else some of them.
+
+        Args:
+            boundaries: when the suite is complete: first, the moment before each statement.
+        """
+        every = list(range(1, self.site.length + 1))
         wanted = max(at_least, round(self.kills * share))
         numbers: list[int] = []
         while len(numbers) < wanted:
-            every = list(range(1, self.site.length + 1))
             numbers += self.random.sample(every, min(len(every), wanted - len(numbers)))
-        return [Point(number, self.random.choice(list(Where))) for number in numbers]
+        before = [Point(number) for number in every] if boundaries and self.complete else []
+        return before + [Point(number, self.random.choice(list(Where))) for number in numbers]
+
+
+def some(points: Sequence[Point], size: int) -> Iterator[Sequence[Point]]:
+    """Not more than `size` at a time."""
+    for start in range(0, len(points), size):
+        yield points[start : start + size]
 
 
 # What strikes

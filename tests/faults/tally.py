@@ -38,4 +38,4 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         table.setdefault(what, {})[flavour] = number
     for what, by_flavour in table.items():
         numbers = "  ".join(f"{flavour} {number:>5}" for flavour, number in by_flavour.items())
-        terminalreporter.write_line(f"{what:<52} {numbers}")
+        terminalreporter.write_line(f"{what:<60} {numbers}")

@@ -6,48 +6,52 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import AnyServer, GivenServer
 from tests.faults import crash_site
-from tests.faults.crash_site import Act, Blows, Point, Site, a_little_later, end, end_of
+from tests.faults.crash_site import Act, Blows, Point, Site, a_little_later, end, end_of, some
 from tests.faults.proxy import Fate, Where
 from tests.faults.watching import ask
 
 pytestmark = pytest.mark.timeout(3000)
 
 AT_ONCE = 16  # tenants that one boot has in flight when it is killed as a whole
+SWEEP = 64  # tenants that one boot brings to head while they are struck one by one
 
-STRIKES: dict[str, Callable[[Site], Act]] = {
-    "kill -9 of the worker": crash_site.kill_the_client,
-    "KILL CONNECTION": crash_site.kill_the_session,
-    "network cut": crash_site.cut_the_line,
+# What strikes, and whether it is tried before each single statement.
+STRIKES: dict[str, tuple[Callable[[Site], Act], bool]] = {
+    "kill -9 of the worker": (crash_site.kill_the_client, True),
+    "KILL CONNECTION": (crash_site.kill_the_session, True),
+    "network cut": (crash_site.cut_the_line, False),
 }
 
 
-@pytest.mark.parametrize("strike", STRIKES.values(), ids=STRIKES.keys())
+@pytest.mark.parametrize(("strike", "boundaries"), STRIKES.values(), ids=STRIKES.keys())
 def test_a_tenant_that_is_struck_is_finished_by_the_same_boot(
-    site: Site, blows: Blows, strike: Callable[[Site], Act]
+    site: Site, blows: Blows, strike: Callable[[Site], Act], boundaries: bool
 ) -> None:
     """The worker, its session or its line is gone: the boot looks again, and goes on from there."""
-    points = site.tenants(blows(0.2, at_least=6))
+    for chosen in some(blows(0.2, at_least=6, boundaries=boundaries), SWEEP):
+        points = site.tenants(chosen)
 
-    site.strike(points, a_little_later(strike(site), 0.01))
-    ran = site.run("boot", names=list(points))
+        site.strike(points, a_little_later(strike(site), 0.01))
+        ran = site.run("boot", names=list(points))
 
-    assert ran.code == 0, ran.stdout
-    site.check(list(points))
+        assert ran.code == 0, ran.stdout
+        site.check(list(points))
 
 
 def test_instances_that_die_as_a_whole(site: Site, blows: Blows) -> None:
     """kill -9 of the process group, with every tenant in flight at its point."""
-    chosen = blows(0.3, at_least=AT_ONCE)
-    for start in range(0, len(chosen), AT_ONCE):
-        points = site.tenants(chosen[start : start + AT_ONCE])
+    for chosen in some(blows(0.1, at_least=AT_ONCE, boundaries=True), AT_ONCE):
+        points = site.tenants(chosen)
         with site.held(points) as release:
             boot = site.start(list(points), EBHOOK_ROLLOUT_WORKERS=str(AT_ONCE))
             held = site.await_all_held(boot)
@@ -57,6 +61,27 @@ def test_instances_that_die_as_a_whole(site: Site, blows: Blows) -> None:
         site.count("kill -9 of the process group: tenants in flight", held)
 
         site.recover(list(points))
+
+
+def test_instances_that_die_at_any_moment(site: Site, blows: Blows) -> None:
+    """kill -9 of the process group while its tenants are in the middle of whatever they are in."""
+    for chosen in some(blows(0.2, at_least=6), AT_ONCE):
+        names = list(site.tenants(chosen))
+        moment = blows.random.randrange(1, len(names) * (site.length - 9))
+        killed: list[subprocess.Popen[str]] = []
+        ready = threading.Event()
+
+        def kill(killed: list[subprocess.Popen[str]], ready: threading.Event) -> None:
+            ready.wait()
+            end(killed[0])
+
+        struck = site.when(moment, partial(kill, killed, ready))
+        killed.append(site.start(names, EBHOOK_ROLLOUT_WORKERS=str(AT_ONCE)))
+        ready.set()
+        end_of(killed[0])
+        site.count("kill -9 of the process group: tenants in flight", len(struck))
+
+        site.recover(names)
 
 
 def test_instances_that_die_again_and_again(site: Site, blows: Blows) -> None:
@@ -76,26 +101,33 @@ def test_instances_that_die_again_and_again(site: Site, blows: Blows) -> None:
     site.recover(names)
 
 
-def test_a_server_that_dies(site: Site, blows: Blows) -> None:
-    """kill -9 of the server, with every tenant at its point; started again, the next boot goes on."""
+@pytest.mark.parametrize("moment", ["with each at its point", "at any moment"])
+def test_a_server_that_dies(site: Site, blows: Blows, moment: str) -> None:
+    """kill -9 of the server; started again, the next boot goes on."""
     if isinstance(site.server, GivenServer):
         pytest.skip("a server that was given is not ours to kill")
-    chosen = blows(0.1, at_least=6)
-    for start in range(0, len(chosen), AT_ONCE):
-        points = site.tenants(chosen[start : start + AT_ONCE])
-        with site.held(points) as release:
-            boot = site.start(
-                list(points), EBHOOK_ROLLOUT_WORKERS=str(AT_ONCE), EBHOOK_CONNECT_TIMEOUT="1"
-            )
-            held = site.await_all_held(boot)
-            site.server.kill()
-            release.set()
-        ran = end_of(boot)
+    for chosen in some(blows(0.1, at_least=6), 6):
+        points = site.tenants(chosen)
+        names = list(points)
+        quick = {"EBHOOK_ROLLOUT_WORKERS": str(len(names)), "EBHOOK_CONNECT_TIMEOUT": "1"}
+        if moment == "at any moment":
+            kill = partial(os.kill, site.server.pid, signal.SIGKILL)
+            struck = site.when(blows.random.randrange(1, len(names) * (site.length - 9)), kill)
+            ran = end_of(site.start(names, **quick))
+            hit = len(struck)
+        else:
+            with site.held(points) as release:
+                boot = site.start(names, **quick)
+                hit = site.await_all_held(boot)
+                site.server.kill()
+                release.set()
+            ran = end_of(boot)
+        site.server.kill()
         site.server.start()
-        site.count("kill -9 of the server: tenants in flight", held)
+        site.count("kill -9 of the server: tenants in flight", hit)
 
         assert ran.code in (2, 75), ran.stdout
-        site.recover(list(points))
+        site.recover(names)
 
 
 def test_a_network_that_falls_silent(site: Site, blows: Blows) -> None:

@@ -5,10 +5,11 @@ No ebhook here: what these projects do without it is what the other tests measur
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from configparser import ConfigParser
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -17,12 +18,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Fleet, Fleets
+from tests.mysql import loaded
 from tests.projects.make_chain import make_chain
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 
 Rows = list[tuple[object, ...]]
 Copy = Callable[[str], Path]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Home:
     """An empty database, and the ways to bring a project's chain there."""
 
     fleet: Fleet
+    run: Run
 
     @property
     def url(self) -> str:
@@ -51,11 +55,13 @@ class Home:
         with (project / "alembic.ini").open("w") as file:
             ini.write(file)
         program = f"from alembic.config import main\nfor c in {commands}: main(c.split())"
-        return run(project, "-c", program, env={"APP_DATABASE_URI": self.url})
+        return self.run(project, "-c", program, env={"APP_DATABASE_URI": self.url})
 
     def flask(self, project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         """``flask db …`` in `project`, whose application's own database this is."""
-        return run(project, "-m", "flask", "db", *arguments, env={"APP_DATABASE_URI": self.url})
+        return self.run(
+            project, "-m", "flask", "db", *arguments, env={"APP_DATABASE_URI": self.url}
+        )
 
 
 def installed(package: str) -> Path:
@@ -66,20 +72,44 @@ def installed(package: str) -> Path:
     return Path(spec.origin).parent
 
 
-def run(project: Path, *arguments: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=project,
-        env={**os.environ, "EBHOOK_TEST_SLOW": "0.1", "PYTHONPATH": ".", **env},
-        capture_output=True,
+@pytest.fixture(scope="module")
+def python() -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, loaded.__file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        check=False,
-    )
+        cwd=Path(loaded.__file__).parent,
+    ) as running:
+        yield running
 
 
 @pytest.fixture
-def home(fleet: Fleets) -> Home:
-    return Home(fleet(1))
+def run(python: subprocess.Popen[str], tmp_path: Path) -> Run:
+    """``run(project, "-m", "flask", …)``: a program of Python in a project's folder."""
+
+    def run(
+        project: Path, *arguments: str, env: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        assert python.stdin
+        assert python.stdout
+        output = [tmp_path / "stdout", tmp_path / "stderr"]
+        request = {
+            "arguments": arguments,
+            "folder": str(project),
+            "env": {**os.environ, "EBHOOK_TEST_SLOW": "0.1", **env},
+            "output": [str(path) for path in output],
+        }
+        print(json.dumps(request), file=python.stdin, flush=True)
+        code = int(python.stdout.readline())
+        return subprocess.CompletedProcess(arguments, code, *(path.read_text() for path in output))
+
+    return run
+
+
+@pytest.fixture
+def home(fleet: Fleets, run: Run) -> Home:
+    return Home(fleet(1), run)
 
 
 @pytest.fixture
@@ -197,7 +227,7 @@ def test_flask_migrate_project_upgrades_the_database_of_its_application(
     assert home.columns("clients") == ["id", "name", "tier"]
 
 
-def test_multidb_project_upgrades_two_databases(fleet: Fleets, copy: Copy) -> None:
+def test_multidb_project_upgrades_two_databases(fleet: Fleets, copy: Copy, run: Run) -> None:
     """With Flask-Migrate alone, one command changes both."""
     databases = fleet(2)
     own, audit = databases.names
@@ -246,10 +276,12 @@ def test_made_chain_reaches_its_head_from_where_it_stands(
     assert home.rows("SELECT * FROM alembic_version") == [(chain.head,)]
 
 
-def test_made_chain_by_sql_is_the_same_as_by_alembic(fleet: Fleets, tmp_path: Path) -> None:
+def test_made_chain_by_sql_is_the_same_as_by_alembic(
+    fleet: Fleets, tmp_path: Path, run: Run
+) -> None:
     """The whole shortcut makes the tables that the revisions make."""
     chain = make_chain(tmp_path / "long", 7)
-    by_sql, by_alembic = Home(fleet(1)), Home(fleet(1))
+    by_sql, by_alembic = Home(fleet(1), run), Home(fleet(1), run)
     for statement in chain.sql_to_stand_at(chain.head, whole=True):
         by_sql.rows(statement)
     by_alembic.alembic(chain.folder, "upgrade head")
