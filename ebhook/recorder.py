@@ -17,11 +17,11 @@ from pymysql.err import MySQLError
 from ebhook import answers
 from ebhook.answers import Answer
 from ebhook.beanstalk import Holder
-from ebhook.chain import Revision
 from ebhook.database import LOST, Connection, Errno, errno, run, scalar
 from ebhook.doubt import Pending, Verdict
 from ebhook.errors import InDoubt, RevisionChanged
 from ebhook.journal import Entry, Journal, fold, who
+from ebhook.revision import Revision
 from ebhook.session import Session
 from ebhook.sql import Kind, Touched, bare, plain, touched
 from ebhook.told import Told
