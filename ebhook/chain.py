@@ -18,8 +18,7 @@ from pathlib import Path
 
 from ebhook import chain_sum
 from ebhook.errors import ChainBroken, UsageFailed
-from ebhook.revision import Revision
-from ebhook.revision import checksum_of, content_of, parse, told
+from ebhook.revision import Revision, checksum_of, content_of, parse, told
 
 
 @dataclass(frozen=True)
