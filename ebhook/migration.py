@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.ddl.base import AddColumn
+from alembic.runtime.migration import MigrationStep
 from pymysql.cursors import Cursor
 from pymysql.err import MySQLError
 
@@ -130,13 +131,17 @@ class Migration:
     # Revisions
 
     def _steps(self, heads: Any, context: Any) -> Iterator[Any]:
-        """Alembic's own plan, one revision at a time, ending early when asked to."""
-        script, target = self.project.script, self.target or "base"
-        plan = (
-            script._downgrade_revs(target, heads)
-            if self.downgrade
-            else script._upgrade_revs(target, heads)
-        )
+        """The plan, one revision at a time, ending early when asked to."""
+        script = self.project.script
+        if self.downgrade:
+            plan = script._downgrade_revs(self.target or "base", heads)
+        else:  # as Alembic's own, which looks at the whole chain for it
+            plan = [
+                MigrationStep.upgrade_from_script(
+                    script.revision_map, script.get_revision(revision.id)
+                )
+                for revision in self.project.chain.missing(heads, self.target)
+            ]
         for number, step in enumerate(plan, start=1):
             self.cut_short = self.stop() or self.too_late()
             if self.cut_short:

@@ -167,6 +167,7 @@ class _Rollout:
     held: list[_Job] = field(default_factory=list)
     longest: float = 0.0  # seconds of the slowest tenant so far
     halted: str | None = None  # why nothing new is started
+    shared: bool = False  # a sign that another instance is at work, since the last look
     look_at: float = field(default_factory=lambda: time.monotonic() + FRESH)  # the waiting, again
     kill_at: float | None = None  # when running statements are ended, after a signal
 
@@ -221,8 +222,9 @@ class _Rollout:
     def _settle_the_waiting(self) -> None:
         """Other instances share the work: one look at all that waits costs less than a worker each."""
         began = time.monotonic()
-        if len(self.waiting) < 2 or began < self.look_at:
+        if len(self.waiting) < 2 or not self.shared or began < self.look_at:
             return
+        self.shared = False
         jobs, self.waiting = list(self.waiting), deque()
         again = survey([job.standing.tenant for job in jobs], self.chain, self.settings)
         for job, standing in zip(jobs, again, strict=True):
@@ -323,7 +325,7 @@ class _Rollout:
             if self.plan.dry_run:
                 changed = Outcome.SKIPPED
             elif before == after:
-                changed = Outcome.AT_HEAD
+                changed, self.shared = Outcome.AT_HEAD, True
             self._finish(job, changed, after, None, statements=moved.statements, before=before)
         elif isinstance(error, LockHeld):
             self._put_back(job, error)
@@ -337,6 +339,7 @@ class _Rollout:
             self._finish(job, outcome_of(error), after, error)
 
     def _put_back(self, job: _Job, error: LockHeld) -> None:
+        self.shared = True
         if job.held_since is None:
             job.held_since = time.monotonic()
         if self._patience(job) > 0 and not self.halted:

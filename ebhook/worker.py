@@ -183,6 +183,7 @@ def main() -> None:
             if url.password is not None:
                 control.send(PasswordRead(url.password))
         _rehearse(project, url)
+        _warm(settings, url)
     except EbhookError as error:
         control.send(error)
         return
@@ -203,6 +204,12 @@ def _load(settings: Settings, chain: Chain) -> Project:
     from ebhook.project import load_project
 
     return load_project(settings, chain)
+
+
+def _warm(settings: Settings, url: Url) -> None:
+    from ebhook.warming import warm
+
+    warm(url, settings.connect_timeout)
 
 
 def _rehearse(project: Project, url: Url) -> None:
