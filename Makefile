@@ -1,7 +1,8 @@
 # Needs Python 3.11+, nothing else: the first target makes .venv and fetches private database servers.
 
 BIN := .venv/bin
-PYTEST := $(BIN)/pytest -n 2
+# A worker more than the CPUs of a small machine: much of the time is spent waiting for servers.
+PYTEST := $(BIN)/pytest -n 3
 
 .PHONY: demo test check static faults bench bounds clean
 

@@ -97,6 +97,7 @@ class Migration:
         sa.event.listen(engine, "before_cursor_execute", self._before_cursor_execute)
         try:
             with engine.connect() as locked:
+                self.statements.clear()  # of a dry run: SQLAlchemy's own, for the connection
                 if self.journal is None:
                     locked.dialect.supports_sane_rowcount = False
                 self.project.run(

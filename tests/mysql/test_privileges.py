@@ -148,14 +148,14 @@ def downgrade():
 
 
 @contextmanager
-def trusted(user: User) -> Iterator[None]:
+def trusted(user: User, yes: bool) -> Iterator[None]:
     """With the binary log, MySQL wants to be told that functions and triggers do the same twice."""
     setting = "log_bin_trust_function_creators"
     assert setting in TEXT
     with user.server.connect() as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT @@{setting}")
         (before,) = cursor.fetchone()
-        cursor.execute(f"SET GLOBAL {setting} = 1")
+        cursor.execute(f"SET GLOBAL {setting} = {yes:d}")
         try:
             yield
         finally:
@@ -175,8 +175,9 @@ def test_views_routines_triggers_and_events(ebhook: Ebhook, user: User, tmp_path
 
     refused = ebhook("boot", cwd=project, env=user.env)
     user.grant(SECTIONS[section])
-    distrusted = ebhook("boot", cwd=project, env=user.env)
-    with trusted(user):
+    with trusted(user, False):
+        distrusted = ebhook("boot", cwd=project, env=user.env)
+    with trusted(user, True):
         done = ebhook("boot", cwd=project, env=user.env)
 
     assert refused.code == Exit.PERSON
