@@ -20,9 +20,10 @@ from ebhook.errors import EbhookError
 from ebhook.url import Url
 
 TIMES = 10  # Python 3.11 specialises what has run eight times
+_PATIENCE = 2.0  # seconds for a server that has just answered
 
 
-def warm(url: Url, timeout: float) -> None:
+def warm(url: Url) -> None:
     """Compiles statements that go nowhere, and asks a server for its version. Keeps no connection.
 
     A server that cannot be reached is no matter here: whoever upgrades a tenant will say so.
@@ -31,7 +32,7 @@ def warm(url: Url, timeout: float) -> None:
         _compile()
     with (
         suppress(EbhookError, sa.exc.SQLAlchemyError),
-        closing(connect(url, database=None, timeout=timeout)) as connection,
+        closing(connect(url, database=None, timeout=_PATIENCE)) as connection,
     ):
         _ask(connection)
 

@@ -183,7 +183,6 @@ def main() -> None:
             if url.password is not None:
                 control.send(PasswordRead(url.password))
         _rehearse(project, url)
-        _warm(settings, url)
     except EbhookError as error:
         control.send(error)
         return
@@ -193,7 +192,7 @@ def main() -> None:
         return
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the workers
-    _serve(control, project)
+    _serve(control, project, url)
 
 
 def _load(settings: Settings, chain: Chain) -> Project:
@@ -206,10 +205,11 @@ def _load(settings: Settings, chain: Chain) -> Project:
     return load_project(settings, chain)
 
 
-def _warm(settings: Settings, url: Url) -> None:
+def _warm(url: Url) -> None:
     from ebhook.warming import warm
 
-    warm(url, settings.connect_timeout)
+    warm(url)
+    gc.freeze()
 
 
 def _rehearse(project: Project, url: Url) -> None:
@@ -239,10 +239,10 @@ def _rehearse(project: Project, url: Url) -> None:
         raise problem
 
 
-def _serve(control: Connection, project: Project) -> None:
+def _serve(control: Connection, project: Project, url: Url) -> None:
     from multiprocessing.reduction import recv_handle
 
-    template = os.getpid()
+    template, warm = os.getpid(), False
     while True:
         try:
             order: Order = control.recv()
@@ -256,6 +256,9 @@ def _serve(control: Connection, project: Project) -> None:
             die_with_parent(template)
             _work(Connection(handle), project, order)
         os.close(handle)
+        if not warm:  # while the first worker, a canary as a rule, is busy
+            warm = True
+            _warm(url)
 
 
 def _work(out: Connection, project: Project, order: Order) -> None:
