@@ -75,7 +75,7 @@ class LockRow:
 
     def __str__(self) -> str:
         if not self.has_row:
-            return f"MySQL connection {self.connection_id} (its row was deleted)"
+            return f"MySQL connection {self.connection_id} (finishing, or its row was deleted)"
         if self.frozen:
             return f"{self.holder} (by hand)" if self.holder else "a row that was made by hand"
         name = f"{self.holder}:{self.pid}" if self.pid else f"{self.holder}"

@@ -154,7 +154,7 @@ def test_deleted_lock_row_lets_no_second_writer_in(agency: Make, server: AnyServ
         for other in others:
             other.await_event(
                 "LockWaiting",
-                holder=f"MySQL connection {session_of(first, name)} (its row was deleted)",
+                holder=f"MySQL connection {session_of(first, name)} (finishing, or its row was deleted)",
             )
         out_of_the_way()
         ends = [instance.end() for instance in (first, *others)]

@@ -579,7 +579,7 @@ def test_the_text_of_the_status() -> None:
             replace(FREEZE, holder=None, since=None),
             "a row that was made by hand, frozen",
         ),
-        (ROWLESS, "MySQL connection 77 (its row was deleted)"),
+        (ROWLESS, "MySQL connection 77 (finishing, or its row was deleted)"),
     ],
 )
 def test_the_text_of_a_lock(row: LockRow | None, text: str) -> None:
