@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 import pymysql
@@ -139,6 +140,7 @@ class Tenant:
         return self.url.database or self.name
 
 
+@lru_cache(maxsize=256)
 def quoted(identifier: str) -> str:
     """A SQL identifier in backticks, whatever is in it."""
     return "`" + identifier.replace("`", "``") + "`"

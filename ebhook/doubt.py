@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from pymysql.err import MySQLError
 
@@ -47,21 +48,30 @@ class Pending:
     server: str = ""
     failed: bool = False
 
+    @property
+    def tells(self) -> bool:
+        """Once it is in, will its objects tell that it is?"""
+        return (
+            bool(self.objects)
+            and self.shows
+            and atomic_ddl(self.server)
+            and (fills_at_once(self.server) or not self.fills)
+            and all(map(_transactional, self.before))
+        )
+
     def dumped(self) -> str:
         """All but the statement itself, as JSON for `loaded`."""
-        return json.dumps(
-            {
-                "objects": None
-                if self.objects is None
-                else [[one.kind, one.schema, one.name] for one in self.objects],
-                "before": self.before,
-                "shows": self.shows,
-                "repeatable": self.repeatable,
-                "fills": self.fills,
-                "server": self.server,
-                "failed": self.failed,
-            }
-        )
+        facts = {
+            "objects": self.objects
+            and [[one.kind, one.schema, one.name] for one in self.objects],
+            "before": self.before,
+            "shows": self.shows,
+            "repeatable": self.repeatable,
+            "fills": self.fills,
+            "server": self.server,
+            "failed": self.failed,
+        }
+        return json.dumps(facts)
 
     @staticmethod
     def loaded(sql: str, text: str | None) -> Pending:
@@ -119,6 +129,7 @@ def atomic_ddl(server: str) -> bool:
     return _version(server) >= ((10, 6) if "mariadb" in server.lower() else (8, 0))
 
 
+@lru_cache(maxsize=8)
 def _version(server: str) -> tuple[int, ...]:
     number = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", server)
     return tuple(int(part or 0) for part in number.groups()) if number else ()

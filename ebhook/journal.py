@@ -3,7 +3,8 @@
 MySQL commits every DDL statement by itself. So the position is written *before* a DDL statement, in
 the open transaction: the DDL's own implicit commit makes it durable just before the DDL begins. After
 a statement that changes rows, the position is written in the transaction of those rows. The last
-position is written in the transaction that moves ``alembic_version``.
+position is written in the transaction that moves ``alembic_version``, which the next revision's first
+position may join.
 
 `ebhook.recorder` writes it while a revision runs, and `ebhook.doubt` decides about the statement that
 a crash left at the position; the reasoning is in docs/protocol.md.
@@ -89,6 +90,7 @@ class Journal:
     database: str
     table: str
     witness: Witness = field(init=False)
+    postponed: bool = False  # the commit of a revision's end, until the next statement
 
     def __post_init__(self) -> None:
         self.witness = Witness(self.connection, self.database)
@@ -98,6 +100,12 @@ class Journal:
         """The table, qualified: a migration may USE another database. ``%`` is doubled, as for
         statements with values."""
         return f"{quoted(self.database)}.{quoted(self.table)}".replace("%", "%%")
+
+    def commit_postponed(self) -> None:
+        """The commit that waited for a definition to commit by itself, now that none comes."""
+        if self.postponed:
+            self.postponed = False
+            self.connection.commit()
 
     def make(self) -> None:
         """Creates the table when it is not there. Commits."""

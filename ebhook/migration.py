@@ -29,7 +29,6 @@ from ebhook.database import (
     errno,
     explain,
     login_of,
-    rollback,
     run,
     text_of,
 )
@@ -79,6 +78,7 @@ class Migration:
     cut_short: bool = False  # no further revision was begun: a signal, or the deadline
     statements: list[str] = field(default_factory=list)
     guard: Callable[[], bool] | None = None  # is the lock still ours?
+    joins_next: bool = False  # the next commit, which the next revision's first statement may do
     adds_column: bool = False  # Alembic's own ADD COLUMN, which takes an ALGORITHM clause
     returning: int = 0  # columns of the rows that the statement returns
 
@@ -146,6 +146,8 @@ class Migration:
         for number, step in enumerate(plan, start=1):
             self.cut_short = self.stop() or self.too_late()
             if self.cut_short:
+                if self.journal is not None:
+                    self.journal.commit_postponed()
                 return
             revision = step.revision
             began = time.monotonic()
@@ -213,6 +215,7 @@ class Migration:
                 f"Take RELEASE_ALL_LOCKS out of it; then: ebhook upgrade {self.tenant.name}",
             )
         self.last.finish()
+        self.joins_next = self.last.tells and not self.ends
         if self.ends and self.closing is not None:
             self._close()
 
@@ -271,10 +274,24 @@ class Migration:
             given(cursor, answer, query)
 
     def before_commit(self) -> None:
+        if self.journal is not None:
+            self.journal.commit_postponed()
         if self.recorder is not None:
             self.recorder.leave()
 
-    def after_rollback(self) -> None:
+    def commit(self) -> None:
+        if self.recorder is not None:
+            self.recorder.leave()
+        joins_next, self.joins_next = self.joins_next, False
+        if self.journal is not None:
+            self.journal.postponed = joins_next
+        if not joins_next:
+            self.connection.commit()
+
+    def rollback(self) -> None:
+        if self.journal is not None:
+            self.journal.commit_postponed()
+        self.connection.rollback()
         if self.recorder is not None:
             self.recorder.undone()
 
@@ -303,7 +320,8 @@ class Migration:
     def _failure(self, error: BaseException) -> EbhookError:
         """What a migration or env.py raised, as one of ours."""
         name, number = self.tenant.name, errno(error)
-        rollback(self.connection)
+        with suppress(MySQLError):
+            self.rollback()
         with suppress(MySQLError):
             run(self.connection, "UNLOCK TABLES")  # the journal may not be among them
         if number in LOST or not self.connection.open:

@@ -68,6 +68,7 @@ class Recorder:
         # What is certain of the last definition, whatever else the transaction comes to.
         self.certain: tuple[int, str] | None = None
         self.failed: int | None = None
+        self.tells = False  # the objects of the last statement tell for themselves that it is in
 
     def run(self, kind: Kind, text: str, execute: Callable[[], Answer | None]) -> Answer | None:
         """Runs a statement once in the life of the database.
@@ -85,6 +86,8 @@ class Recorder:
         if self.refusal is not None:  # the migration has caught it, and goes on
             raise self.refusal
         self.text = text
+        if kind is not Kind.DEFINITION:  # which commits by itself
+            self.journal.commit_postponed()
         try:
             if self.session.owns(kind, text):
                 return self._run_own(kind, text, execute)
@@ -319,7 +322,8 @@ class Recorder:
     def _run_definition(self, kind: Kind, text: str, execute: Callable[[], Answer | None]) -> None:
         connection, place = self.journal.connection, self.index
         known = touched(text) if kind is Kind.DEFINITION else None
-        self._record(pending=text, pending_objects=self._pending(text, known).dumped())
+        pending = self._pending(text, known)
+        self._record(pending=text, pending_objects=pending.dumped())
         if kind is Kind.OPAQUE:
             self.opaque = True
             connection.commit()  # nobody knows whether it commits by itself
@@ -330,10 +334,13 @@ class Recorder:
             if errno(error) not in LOST and (kind is Kind.DEFINITION or unread):
                 self.failed = place
             raise
+        if not _in_transaction(connection):
+            self.journal.postponed = False
         if kind is Kind.OPAQUE:
             self._record(pending=None, pending_objects=None)
             connection.commit()
         self.certain = (self.index, self.digest)
+        self.tells = kind is Kind.DEFINITION and pending.tells
 
     def _execute(self, text: str, execute: Callable[[], Answer | None]) -> None:
         """Runs it. A migration may catch an error and go on: it was issued all the same."""
@@ -346,6 +353,7 @@ class Recorder:
         finally:
             self._pass(text, answer or Answer())
             self.behind = True
+            self.tells = False
 
     def _pass(self, text: str, answer: Answer) -> None:
         self.told.keep((self.index, 0), answer)

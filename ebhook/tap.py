@@ -21,7 +21,11 @@ class Listener(Protocol):
 
     def before_commit(self) -> None: ...
 
-    def after_rollback(self) -> None: ...
+    def commit(self) -> None:
+        """In place of a commit."""
+
+    def rollback(self) -> None:
+        """In place of a rollback."""
 
     def moved(self) -> None:
         """The session may be in another database now."""
@@ -47,12 +51,10 @@ class Tap:
         self._connection.begin()
 
     def commit(self) -> None:
-        self._listener.before_commit()
-        self._connection.commit()
+        self._listener.commit()
 
     def rollback(self) -> None:
-        self._connection.rollback()
-        self._listener.after_rollback()
+        self._listener.rollback()
 
     def autocommit(self, value: bool) -> None:
         if value != self._connection.get_autocommit():

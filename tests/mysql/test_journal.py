@@ -65,6 +65,76 @@ def test_position_goes_before_a_definition_and_with_the_data(clinic: Clinic) -> 
     ]
 
 
+def test_the_end_of_a_revision_goes_with_the_next_definition(clinic: Clinic) -> None:
+    """Which commits what is open: no COMMIT but the last."""
+    clinic.statements("a002", EMAIL, after="a001")
+    clinic.statements("a003", PHONE, after="a002")
+
+    clinic.said.clear()
+    clinic.succeeds()
+
+    short = positions(clinic.said)
+    start = short.index("ALTER TABLE")
+    assert short[start : short.index("COMMIT", start) + 1] == [
+        "ALTER TABLE",
+        "UPDATE ALEMBIC_VERSION",
+        "J",
+        "SHOW CREATE",
+        "J",
+        "ALTER TABLE",
+        "UPDATE ALEMBIC_VERSION",
+        "J",
+        "DELETE FROM",  # the lock's row, with the last revision
+        "COMMIT",
+    ]
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [
+        'raise ValueError("before any statement")',
+        'op.execute("SELECT no_such_column FROM clients")',
+        "op.execute(\"UPDATE clients SET n = 'word'\")",
+        'op.execute("ALTER TABLE clients ADDD COLUMN slip INT")',  # refused unread: nothing commits
+        'op.execute("ALTER TABLE clients ADD COLUMN name INT")',
+        'op.execute("RELEASE_ALL_LOCKS()")',
+        'op.execute("SET no_such_variable = 1")',
+        'op.execute("CREATE TEMPORARY TABLE clients (id INT, id INT)")',
+        "op.get_bind().rollback(); raise ValueError",
+    ],
+)
+def test_the_end_of_a_revision_is_kept_whatever_the_next_one_does(
+    clinic: Clinic, fails: str
+) -> None:
+    clinic.statements("a002", EMAIL, after="a001")
+    clinic.revision("a003", fails, after="a002")
+
+    clinic.fails(MigrationFailed)
+
+    assert clinic.version() == "a002"
+    assert [one.revision for one in clinic.entries() if one.finished_at] == ["a001", "a002"]
+    clinic.statements("a003", PHONE, after="a002")
+    clinic.succeeds()
+    assert clinic.columns("clients") == ["id", "name", "n", "email", "phone"]
+
+
+@pytest.mark.parametrize("where", [Where.BEFORE, Where.AFTER])
+def test_an_end_that_was_not_committed_is_done_by_the_next_run(
+    clinic: Clinic, where: Where
+) -> None:
+    """Killed around the definition that would have committed it: nothing is run twice."""
+    clinic.statements("a002", EMAIL, after="a001")
+    clinic.statements("a003", PHONE, after="a002")
+    clinic.dies("COLUMN phone", where)
+    assert clinic.version() == ("a001" if where is Where.BEFORE else "a002")
+    clinic.changes()
+
+    clinic.succeeds()
+
+    assert clinic.changes() == ([PHONE] if where is Where.BEFORE else [])
+    assert clinic.columns("clients") == ["id", "name", "n", "email", "phone"]
+
+
 def test_position_of_a_refused_definition_is_durable_too(clinic: Clinic) -> None:
     """The implicit commit comes before the refusal."""
     clinic.statements("a002", COUNT, "ALTER TABLE clients ADD COLUMN name INT", after="a001")
