@@ -62,8 +62,7 @@ class Pending:
     def dumped(self) -> str:
         """All but the statement itself, as JSON for `loaded`."""
         facts = {
-            "objects": self.objects
-            and [[one.kind, one.schema, one.name] for one in self.objects],
+            "objects": self.objects and [[one.kind, one.schema, one.name] for one in self.objects],
             "before": self.before,
             "shows": self.shows,
             "repeatable": self.repeatable,

@@ -37,7 +37,11 @@ class Moved:
 
 @dataclass(frozen=True)
 class Finished:
-    """A worker's last message: where the tenant stands, or why not."""
+    """A worker's last message on an order: where the tenant stands, or why not.
+
+    `free`: it may be given another one.
+    """
 
     moved: Moved | None = None
     error: EbhookError | None = None
+    free: bool = False

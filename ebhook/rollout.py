@@ -314,7 +314,7 @@ class _Rollout:
             self.emit(message)
             return
         del self.running[worker]
-        worker.socket.close()
+        self.template.done(worker, message)
         error = message.error if message is not None else _died(job)
         if error is None:
             assert message is not None

@@ -1,8 +1,8 @@
 """The processes around the upgrades: one per tenant in flight, forked from one that has it all.
 
 Importing Alembic, the version files and the application costs a second or more. A *template* process
-pays it once; each tenant then gets a fork of it (milliseconds), with state of its own, since Alembic
-is not safe in threads and a cache that outlives a tenant is how tenants get mixed up.
+pays it once, and the workers are forks of it (milliseconds): Alembic is not safe in threads. A worker
+goes on to another tenant only if the one before has left nothing in it (see `ebhook.traces`).
 
     boot ──control socket──> template ──fork──> worker ──its own socket──> boot
 
@@ -22,7 +22,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from io import TextIOBase
 from multiprocessing.connection import Connection, wait
@@ -62,8 +62,17 @@ class Worker:
             return None
         return message
 
+    def take(self, order: Order) -> bool:
+        """Gives a free worker another order; False when it has died meanwhile."""
+        self.order = order
+        try:
+            self.socket.send(order)
+        except OSError:
+            return False
+        return True
+
     def stop(self) -> None:
-        """Asks the worker to begin no further revision."""
+        """Asks the worker to begin no further revision, and to end."""
         if not self.asked_to_stop:
             self.asked_to_stop = True
             with contextlib.suppress(OSError):  # it has just ended
@@ -106,6 +115,7 @@ class Template:
     process: subprocess.Popen[bytes] = field(init=False)
     control: Connection = field(init=False)
     output: Output = field(init=False)
+    free: list[Worker] = field(init=False, default_factory=list)
 
     def __enter__(self) -> Template:
         ours, theirs = socket.socketpair()
@@ -147,16 +157,30 @@ class Template:
                 self.output.drain()
 
     def start(self, order: Order) -> Worker:
-        """Forks a worker for one tenant."""
+        """A worker for one tenant: a free one, or a new one."""
         from multiprocessing.reduction import send_handle
 
+        while self.free:
+            worker = self.free.pop()
+            if worker.take(order):
+                return worker
+            worker.socket.close()
         ours, theirs = socket.socketpair()
         with theirs:
             self.control.send(order)
             send_handle(self.control, theirs.fileno(), self.process.pid)
         return Worker(order, Connection(ours.detach()))
 
+    def done(self, worker: Worker, finished: Finished | None) -> None:
+        """`worker` has ended its order, or itself."""
+        if finished is not None and finished.free and not worker.asked_to_stop:
+            self.free.append(worker)
+        else:
+            worker.socket.close()
+
     def __exit__(self, *_: object) -> None:
+        for worker in self.free:
+            worker.socket.close()
         self.control.close()
         while self.process.poll() is None:  # it may still have something to say
             if not self.output.ended and wait([self.output.fileno()], 0.01):
@@ -182,7 +206,7 @@ def main() -> None:
             url = renewed(url)
             if url.password is not None:
                 control.send(PasswordRead(url.password))
-        _rehearse(project, url)
+        _preload(_rehearse(project, url))
     except EbhookError as error:
         control.send(error)
         return
@@ -212,8 +236,14 @@ def _warm(url: Url) -> None:
     gc.freeze()
 
 
-def _rehearse(project: Project, url: Url) -> None:
-    """Runs env.py once, in a fork, so that the connections it opens are not inherited."""
+def _rehearse(project: Project, url: Url) -> list[str]:
+    """Runs env.py once, in a fork, so that the connections it opens are not inherited.
+
+    Returns: the application's modules that it imported.
+    """
+    from ebhook.traces import own_modules
+
+    root, before = project.settings.root, set(sys.modules)
     ours, theirs = socket.socketpair()
     template = os.getpid()
     child = os.fork()
@@ -222,21 +252,29 @@ def _rehearse(project: Project, url: Url) -> None:
         out = Connection(theirs.detach())
         try:
             project.rehearse(url)
-            out.send(None)
+            out.send([name for name in own_modules(root) if name not in before])
         except EbhookError as error:
             out.send(error)
         finally:
             os._exit(0)
     theirs.close()
     try:
-        problem: EbhookError | None = Connection(ours.detach()).recv()
+        answer: EbhookError | list[str] = Connection(ours.detach()).recv()
     except EOFError:
-        problem = ChainBroken(
+        answer = ChainBroken(
             f"{project.env_py} ended its process.", "No revision was run.", "Mend it."
         )
     os.waitpid(child, 0)
-    if problem is not None:
-        raise problem
+    if isinstance(answer, EbhookError):
+        raise answer
+    return answer
+
+
+def _preload(names: list[str]) -> None:
+    """Imports modules once for all workers, as far as they can be without env.py's preparations."""
+    for name in names:
+        with contextlib.suppress(Exception):
+            import_module(name)
 
 
 def _serve(control: Connection, project: Project, url: Url) -> None:
@@ -271,23 +309,38 @@ def _work(out: Connection, project: Project, order: Order) -> None:
     signal.signal(signal.SIGTERM, remember)
     code = 1
     try:
-        from ebhook.upgrade import apply
+        from ebhook.traces import Traces
 
-        sys.stdout = sys.stderr = _Lines(lambda line: out.send(Printed(order.tenant.name, line)))
-        try:
-            finished = Finished(
-                moved=apply(project, order, out.send, lambda: bool(stopped) or out.poll())
-            )
-        except EbhookError as error:
-            finished = Finished(error=error)
-        except BaseException as error:
-            traceback.print_exc()
-            finished = Finished(error=_bug(order, error))
-        sys.stdout.flush()
-        out.send(finished)
+        lines = _Lines(lambda line: out.send(Printed(order.tenant.name, line)))
+        sys.stdout = sys.stderr = lines
+        traces = Traces(project.settings.root, *project.keeps())
+        free = True
+        while free:
+            finished = _carry_out(project, order, out.send, lambda: bool(stopped) or out.poll())
+            lines.flush()
+            free = finished.error is None and not stopped and traces.none()
+            out.send(replace(finished, free=free))
+            if free:
+                message: Order | bool = out.recv()
+                free = isinstance(message, Order) and not stopped
+                order = message if isinstance(message, Order) else order
+        code = 0
+    except EOFError:  # no more orders
         code = 0
     finally:
         os._exit(code)  # no exit handlers: they belong to the template, or to the application
+
+
+def _carry_out(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) -> Finished:
+    from ebhook.upgrade import apply
+
+    try:
+        return Finished(moved=apply(project, order, emit, stop))
+    except EbhookError as error:
+        return Finished(error=error)
+    except BaseException as error:
+        traceback.print_exc()
+        return Finished(error=_bug(order, error))
 
 
 def _bug(order: Order, error: BaseException) -> StateUnknown:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,6 +51,68 @@ def held(tenants: Agency, name: str, instance: str) -> Iterator[None]:
             yield
     finally:
         connection.close()
+
+
+# --- processes -------------------------------------------------------------------------------------
+
+
+def processes(make: Make, tmp_path: Path, project: str, before: str, inside: str) -> list[str]:
+    """What each of four tenants has printed, of `inside` a revision; `before` is above its functions."""
+    folder = tmp_path / project
+    shutil.copytree(PROJECTS / project, folder)
+    (first,) = (folder / "migrations" / "versions").glob("a001*.py")
+    text = first.read_text().replace(
+        "def upgrade():", f"{before}\n\n\ndef upgrade():\n    {inside}"
+    )
+    first.write_text(text)
+    (folder / "cached.py").write_text("KNOWN = {}\n")
+    tenants = make(project, 4)
+    tenants = replace(tenants, project=folder)
+    environ = {"PYTHONPATH": str(folder), "APP_DATABASE_URI": "mysql+pymysql://nobody@localhost/no"}
+    boot = tenants.start("boot", "--json", rollout_workers=1, **environ)
+    ran = boot.end()
+    assert ran.code == 0, ran.stderr
+    assert set(tenants.outcomes(ran).values()) == {"upgraded"}
+    said = {event["tenant"]: event["line"] for event in boot.events("Printed")}
+    assert set(said) == set(tenants.names)  # each under its own name
+    return list(said.values())
+
+
+@pytest.mark.parametrize("project", ["linear", "flask_migrate"])
+def test_a_worker_goes_on_to_another_tenant(agency: Make, tmp_path: Path, project: str) -> None:
+    """What a migration has of its own ends with it."""
+    said = processes(
+        agency, tmp_path, project, "import os", "rows = [1]; rows.append(2); print(os.getpid())"
+    )
+
+    assert len(set(said)) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "inside"),
+    [
+        ("SEEN = []", "SEEN.append(1); print(len(SEEN))"),
+        ("def seen(known={}): known[len(known)] = 1; return len(known)", "print(seen())"),
+        (
+            "import cached",
+            "cached.KNOWN[op.get_bind().engine] = 1; print(len(cached.KNOWN))",
+        ),
+        (
+            "import os",
+            "os.environ['SEEN'] = os.environ.get('SEEN', '') + '1'; print(len(os.environ['SEEN']))",
+        ),
+        (
+            "import os, socket",
+            # Another's module is not looked at, but what is open is.
+            "os.kept = getattr(os, 'kept', []) + [socket.socket()]; print(len(os.kept))",
+        ),
+    ],
+)
+def test_nothing_is_carried_from_tenant_to_tenant(
+    agency: Make, tmp_path: Path, before: str, inside: str
+) -> None:
+    """A worker in which a tenant has left something gets no second one."""
+    assert processes(agency, tmp_path, "linear", before, inside) == ["1"] * 4
 
 
 # --- waves ----------------------------------------------------------------------------------------

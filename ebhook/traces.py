@@ -1,0 +1,142 @@
+"""What a tenant's migration leaves behind in its process: nothing, or that process gets no second tenant.
+
+A cache of the application's that outlives a tenant is how tenants get mixed up, and so is a connection
+that stays open. Looked at is where they can be: open descriptors, threads, the environment, and what
+the application's own modules and the version files hold, a few levels deep. Only a process in which all
+that is as it was goes on to another tenant.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from sqlalchemy import MetaData
+
+_DEPTH = 4  # module → class → dict → list
+_SEQUENCES = (list, tuple, set, frozenset, deque)
+_CACHE = type(lru_cache(len))
+
+
+@dataclass
+class Traces:
+    """How the process looks when this is made; `none` asks whether it looks so still.
+
+    Args:
+        root: the application's folder. What is installed is not the application's, wherever it is.
+        modules: those of its modules that Python does not list: Alembic's version files.
+        things: what else it may write to.
+    """
+
+    root: Path
+    modules: Iterable[ModuleType] = ()
+    things: Iterable[object] = ()
+    _surroundings: tuple[object, ...] = field(init=False)
+    _listed: dict[str, ModuleType] = field(init=False)
+    _names: set[str] = field(init=False)
+    _held: list[tuple[object, list[object]]] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._surroundings, self._listed = _surroundings(), own_modules(self.root)
+        modules = [*self._listed.values(), *self.modules]
+        self._names = {module.__name__ for module in modules}
+        seen: set[int] = set()
+        for thing in (*map(vars, modules), *self.things):
+            self._keep(thing, _DEPTH, seen)
+
+    def none(self) -> bool:
+        return (
+            _surroundings() == self._surroundings
+            and own_modules(self.root).keys() == self._listed.keys()
+            and all(_same(before, list(_parts(thing))) for thing, before in self._held)
+        )
+
+    def _keep(self, thing: object, depth: int, seen: set[int]) -> None:
+        if depth == 0 or id(thing) in seen or not self._may_change(thing):
+            return
+        seen.add(id(thing))
+        parts = list(_parts(thing))
+        self._held.append((thing, parts))
+        for part in parts:
+            self._keep(part, depth - 1, seen)
+
+    def _may_change(self, thing: object) -> bool:
+        # By its type alone: a proxy (Flask's) may stand for nothing at the moment.
+        kind = type(thing)
+        if issubclass(kind, (dict, *_SEQUENCES, _CACHE, MetaData)):
+            return True
+        if issubclass(kind, type | FunctionType):
+            return getattr(thing, "__module__", None) in self._names
+        return kind.__module__ in self._names
+
+
+def own_modules(root: Path) -> dict[str, ModuleType]:
+    """The modules from this folder that are imported, by name; what is installed there is not its own."""
+    here, installed = f"{root}{os.sep}", f"{sys.prefix}{os.sep}"
+    found = {name: str(getattr(one, "__file__", None)) for name, one in list(sys.modules.items())}
+    return {
+        name: sys.modules[name]
+        for name, file in found.items()
+        if file.startswith(here) and not file.startswith(installed) and "site-packages" not in file
+    }
+
+
+def _parts(thing: Any) -> Iterator[object]:
+    """What a thing refers to, and could refer to otherwise later."""
+    kind = type(thing)
+    if issubclass(kind, dict):
+        yield from [*thing, *thing.values()]
+    elif issubclass(kind, _SEQUENCES):
+        yield from list(thing)
+    elif issubclass(kind, _CACHE):
+        yield from (thing.cache_info().misses, thing.cache_info().currsize, thing.__wrapped__)
+    elif issubclass(kind, MetaData):
+        yield from list(thing.tables.values())
+    else:
+        if issubclass(kind, FunctionType):
+            yield from (thing.__defaults__, thing.__kwdefaults__)
+            yield from (_filled(cell) for cell in thing.__closure__ or ())
+        own = _attributes(thing)
+        yield from [*own, *own.values()]
+
+
+def _attributes(thing: object) -> dict[str, object]:
+    try:
+        return dict(vars(thing))
+    except Exception:  # it has none, or a class of its own mind
+        return {}
+
+
+def _filled(cell: Any) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not yet
+        return None
+
+
+def _same(before: list[object], now: list[object]) -> bool:
+    """The very same things; numbers may be equal ones."""
+    return len(before) == len(now) and all(
+        one is other or (type(one) is int and type(other) is int and one == other)
+        for one, other in zip(before, now, strict=True)
+    )
+
+
+def _surroundings() -> tuple[object, ...]:
+    """What a process has besides its memory; descriptors by what they lead to."""
+    places: dict[str, tuple[int, int]] = {}
+    for name in os.listdir("/dev/fd"):
+        try:
+            status = os.fstat(int(name))
+        except OSError:  # of this very listing
+            continue
+        places[name] = status.st_dev, status.st_ino
+    return places, threading.active_count(), dict(os.environ), os.getcwd(), list(sys.path)
