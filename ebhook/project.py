@@ -15,7 +15,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -101,15 +100,6 @@ class Project:
             # A login of its own that fails may be one too many (1040, 1203, 1226): that passes.
             if not errno(error) and not isinstance(error, OSError):
                 raise self.env_failed(error) from None
-
-    def keeps(self) -> tuple[list[ModuleType], list[object]]:
-        """Modules that Python does not list, and other things of the application's that a migration
-        may write to."""
-        app = self.app
-        extensions = getattr(app, "extensions", {})
-        metadatas = getattr(extensions.get("sqlalchemy"), "metadatas", {})  # Flask-SQLAlchemy's
-        versions = [script.module for script in self.script.walk_revisions()]
-        return versions, [self.config.attributes, getattr(app, "config", {}), extensions, metadatas]
 
     def env_failed(self, error: BaseException) -> EbhookError:
         """What env.py raised, as one of ours."""

@@ -4,15 +4,19 @@ A cache of the application's that outlives a tenant is how tenants get mixed up,
 that stays open. Looked at is where they can be: open descriptors, threads, the environment, and what
 the application's own modules and the version files hold, a few levels deep. Only a process in which all
 that is as it was goes on to another tenant.
+
+The application's own is what lies in its folder, and what is installed but named by its Flask application,
+its env.py or a version file: its packages may come as wheels.
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -21,41 +25,91 @@ from typing import Any
 
 from sqlalchemy import MetaData
 
+from ebhook.project import Project
+
 _DEPTH = 4  # module → class → dict → list
 _SEQUENCES = (list, tuple, set, frozenset, deque)
 _CACHE = type(lru_cache(len))
+_OTHERS = {"alembic", "sqlalchemy", "flask", "flask_migrate", "flask_sqlalchemy", "ebhook"}
+
+
+@dataclass(frozen=True)
+class Application:
+    """Where an application can keep something.
+
+    `root` is its folder, `packages` are those of its own that may lie elsewhere; `modules` are those that
+    Python does not list, its version files; `things` is what else it may write to.
+    """
+
+    root: Path
+    packages: frozenset[str] = frozenset()
+    modules: tuple[ModuleType, ...] = ()
+    things: tuple[object, ...] = ()
+
+    def listed(self) -> dict[str, ModuleType]:
+        """Its modules that are imported, by name."""
+        here, installed = f"{self.root}{os.sep}", f"{sys.prefix}{os.sep}"
+        found = {}
+        for name, module in list(sys.modules.items()):
+            file = str(getattr(module, "__file__", None))
+            inside = file.startswith(here) and not file.startswith(installed)
+            if name.partition(".")[0] in self.packages or (inside and "site-packages" not in file):
+                found[name] = module
+        return found
+
+
+def application_of(project: Project) -> Application:
+    """Of a loaded project; its version files are imported by then."""
+    app, extensions = project.app, getattr(project.app, "extensions", {})
+    modules = tuple(script.module for script in project.script.walk_revisions())
+    metadatas = getattr(extensions.get("sqlalchemy"), "metadatas", {})  # Flask-SQLAlchemy's
+    named = {getattr(app, "import_name", ""), *_imports(project.env_py)}
+    for module in modules:
+        for value in vars(module).values():
+            is_module = isinstance(value, ModuleType)
+            named.add(value.__name__ if is_module else str(getattr(value, "__module__", "")))
+    packages = {name.partition(".")[0] for name in named} - _OTHERS - sys.stdlib_module_names
+    return Application(
+        project.settings.root,
+        frozenset(packages),
+        modules,
+        (project.config.attributes, getattr(app, "config", {}), extensions, metadatas),
+    )
+
+
+def _imports(file: Path) -> set[str]:
+    """What a Python file imports."""
+    try:
+        nodes = list(ast.walk(ast.parse(file.read_bytes())))
+    except (OSError, SyntaxError, ValueError):
+        return set()
+    found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return found | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
 
 
 @dataclass
 class Traces:
-    """How the process looks when this is made; `none` asks whether it looks so still.
+    """How the process looks when this is made; `none` asks whether it looks so still."""
 
-    Args:
-        root: the application's folder. What is installed is not the application's, wherever it is.
-        modules: those of its modules that Python does not list: Alembic's version files.
-        things: what else it may write to.
-    """
-
-    root: Path
-    modules: Iterable[ModuleType] = ()
-    things: Iterable[object] = ()
+    application: Application
     _surroundings: tuple[object, ...] = field(init=False)
     _listed: dict[str, ModuleType] = field(init=False)
     _names: set[str] = field(init=False)
     _held: list[tuple[object, list[object]]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        self._surroundings, self._listed = _surroundings(), own_modules(self.root)
-        modules = [*self._listed.values(), *self.modules]
+        own = self.application
+        self._surroundings, self._listed = _surroundings(), own.listed()
+        modules = [*self._listed.values(), *own.modules]
         self._names = {module.__name__ for module in modules}
         seen: set[int] = set()
-        for thing in (*map(vars, modules), *self.things):
+        for thing in (*map(vars, modules), *own.things):
             self._keep(thing, _DEPTH, seen)
 
     def none(self) -> bool:
         return (
             _surroundings() == self._surroundings
-            and own_modules(self.root).keys() == self._listed.keys()
+            and self.application.listed().keys() == self._listed.keys()
             and all(_same(before, list(_parts(thing))) for thing, before in self._held)
         )
 
@@ -76,17 +130,6 @@ class Traces:
         if issubclass(kind, type | FunctionType):
             return getattr(thing, "__module__", None) in self._names
         return kind.__module__ in self._names
-
-
-def own_modules(root: Path) -> dict[str, ModuleType]:
-    """The modules from this folder that are imported, by name; what is installed there is not its own."""
-    here, installed = f"{root}{os.sep}", f"{sys.prefix}{os.sep}"
-    found = {name: str(getattr(one, "__file__", None)) for name, one in list(sys.modules.items())}
-    return {
-        name: sys.modules[name]
-        for name, file in found.items()
-        if file.startswith(here) and not file.startswith(installed) and "site-packages" not in file
-    }
 
 
 def _parts(thing: Any) -> Iterator[object]:

@@ -241,9 +241,9 @@ def _rehearse(project: Project, url: Url) -> list[str]:
 
     Returns: the application's modules that it imported.
     """
-    from ebhook.traces import own_modules
+    from ebhook.traces import application_of
 
-    root, before = project.settings.root, set(sys.modules)
+    application, before = application_of(project), set(sys.modules)
     ours, theirs = socket.socketpair()
     template = os.getpid()
     child = os.fork()
@@ -252,7 +252,7 @@ def _rehearse(project: Project, url: Url) -> list[str]:
         out = Connection(theirs.detach())
         try:
             project.rehearse(url)
-            out.send([name for name in own_modules(root) if name not in before])
+            out.send([name for name in application.listed() if name not in before])
         except EbhookError as error:
             out.send(error)
         finally:
@@ -309,11 +309,11 @@ def _work(out: Connection, project: Project, order: Order) -> None:
     signal.signal(signal.SIGTERM, remember)
     code = 1
     try:
-        from ebhook.traces import Traces
+        from ebhook.traces import Traces, application_of
 
         lines = _Lines(lambda line: out.send(Printed(order.tenant.name, line)))
         sys.stdout = sys.stderr = lines
-        traces = Traces(project.settings.root, *project.keeps())
+        traces = Traces(application_of(project))
         free = True
         while free:
             finished = _carry_out(project, order, out.send, lambda: bool(stopped) or out.poll())

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from ebhook.traces import Traces
+from ebhook.traces import Application, Traces
 
 APPLICATION = """
 import functools
@@ -147,7 +147,7 @@ def test_a_trace_is_seen(
     things: list[dict[str, int]] = [{}]
     version = ModuleType("a001")
     version.SEEN = []  # type: ignore[attr-defined]
-    traces = Traces(tmp_path, [version], things)
+    traces = Traces(Application(tmp_path, modules=(version,), things=tuple(things)))
     assert traces.none()
 
     exec(code, {**globals(), "app": app, "kept": kept, "things": things, "version": version})
@@ -171,7 +171,7 @@ def test_a_trace_is_seen(
 def test_what_is_gone_leaves_no_trace(
     app: ModuleType, tmp_path: Path, harmless: Callable[[ModuleType], object]
 ) -> None:
-    traces = Traces(tmp_path)
+    traces = Traces(Application(tmp_path))
 
     harmless(app)
 
@@ -181,15 +181,18 @@ def test_what_is_gone_leaves_no_trace(
 def test_what_is_installed_is_not_the_applications(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A virtualenv in the application's folder: its libraries' caches are their own matter."""
+    """A virtualenv in the application's folder: its libraries' caches are their own matter, but for a
+    package of the application's that is installed there."""
     installed = tmp_path / "venv" / "lib" / "site-packages"
     installed.mkdir(parents=True)
     (installed / "a_library.py").write_text("CACHE = {}\n")
     monkeypatch.syspath_prepend(installed)
     import a_library  # type: ignore[import-not-found]
 
-    traces = Traces(tmp_path)
+    its_own = Traces(Application(tmp_path, frozenset({"a_library"})))
+    others = Traces(Application(tmp_path))
     a_library.CACHE["a"] = 1
 
-    assert traces.none()
+    assert others.none()
+    assert not its_own.none()
     del sys.modules["a_library"]
