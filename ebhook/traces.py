@@ -16,7 +16,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -68,7 +68,8 @@ def application_of(project: Project) -> Application:
         for value in vars(module).values():
             is_module = isinstance(value, ModuleType)
             named.add(value.__name__ if is_module else str(getattr(value, "__module__", "")))
-    packages = {name.partition(".")[0] for name in named} - _OTHERS - sys.stdlib_module_names
+    tops = {name.partition(".")[0] for name in named} - {"", *(one.__name__ for one in modules)}
+    packages = tops - _OTHERS - sys.stdlib_module_names
     return Application(
         project.settings.root,
         frozenset(packages),
@@ -95,7 +96,8 @@ class Traces:
     _surroundings: tuple[object, ...] = field(init=False)
     _listed: dict[str, ModuleType] = field(init=False)
     _names: set[str] = field(init=False)
-    _held: list[tuple[object, list[object]]] = field(init=False, default_factory=list)
+    # Each with what it referred to, and with that by id: those do not come back while it is kept.
+    _held: list[tuple[object, list[object], list[int]]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         own = self.application
@@ -110,7 +112,7 @@ class Traces:
         return (
             _surroundings() == self._surroundings
             and self.application.listed().keys() == self._listed.keys()
-            and all(_same(before, list(_parts(thing))) for thing, before in self._held)
+            and all(list(map(id, _parts(thing))) == ids for thing, _, ids in self._held)
         )
 
     def _keep(self, thing: object, depth: int, seen: set[int]) -> None:
@@ -118,7 +120,7 @@ class Traces:
             return
         seen.add(id(thing))
         parts = list(_parts(thing))
-        self._held.append((thing, parts))
+        self._held.append((thing, parts, list(map(id, parts))))
         for part in parts:
             self._keep(part, depth - 1, seen)
 
@@ -132,23 +134,23 @@ class Traces:
         return kind.__module__ in self._names
 
 
-def _parts(thing: Any) -> Iterator[object]:
+def _parts(thing: Any) -> Iterable[object]:
     """What a thing refers to, and could refer to otherwise later."""
     kind = type(thing)
     if issubclass(kind, dict):
-        yield from [*thing, *thing.values()]
-    elif issubclass(kind, _SEQUENCES):
-        yield from list(thing)
-    elif issubclass(kind, _CACHE):
-        yield from (thing.cache_info().misses, thing.cache_info().currsize, thing.__wrapped__)
-    elif issubclass(kind, MetaData):
-        yield from list(thing.tables.values())
-    else:
-        if issubclass(kind, FunctionType):
-            yield from (thing.__defaults__, thing.__kwdefaults__)
-            yield from (_filled(cell) for cell in thing.__closure__ or ())
-        own = _attributes(thing)
-        yield from [*own, *own.values()]
+        return [*thing, *thing.values()]
+    if issubclass(kind, _SEQUENCES):
+        return thing  # type: ignore[no-any-return]
+    if issubclass(kind, FunctionType):
+        cells = [_filled(cell) for cell in thing.__closure__ or ()]
+        return [thing.__defaults__, thing.__kwdefaults__, thing.__dict__, *cells]
+    if issubclass(kind, _CACHE):
+        info = thing.cache_info()
+        return [thing.__wrapped__, sys.intern(f"{info.misses} {info.currsize}")]
+    if issubclass(kind, MetaData):
+        return list(thing.tables.values())
+    own = _attributes(thing)
+    return [*own, *own.values()]
 
 
 def _attributes(thing: object) -> dict[str, object]:
@@ -163,14 +165,6 @@ def _filled(cell: Any) -> object:
         return cell.cell_contents
     except ValueError:  # not yet
         return None
-
-
-def _same(before: list[object], now: list[object]) -> bool:
-    """The very same things; numbers may be equal ones."""
-    return len(before) == len(now) and all(
-        one is other or (type(one) is int and type(other) is int and one == other)
-        for one, other in zip(before, now, strict=True)
-    )
 
 
 def _surroundings() -> tuple[object, ...]:
