@@ -108,30 +108,39 @@ class Journal:
             self.connection.commit()
 
     def make(self) -> None:
-        """Creates the table when it is not there. Commits."""
-        table = self.name.replace("%%", "%")
-        try:
-            rows(self.connection, f"SELECT 1 FROM {table} LIMIT 0")
-        except MySQLError as error:
-            if errno(error) != Errno.NO_SUCH_TABLE:
-                raise
-            body = ", ".join(f"{quoted(column)} {kind}" for column, kind in COLUMNS.items())
-            run(
-                self.connection,
-                f"CREATE TABLE IF NOT EXISTS {table} "
-                f"({body}, PRIMARY KEY (id), KEY unfinished (finished_at)) "
-                "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
-            )
+        """Creates the table. Commits."""
+        body = ", ".join(f"{quoted(column)} {kind}" for column, kind in COLUMNS.items())
+        run(
+            self.connection,
+            f"CREATE TABLE IF NOT EXISTS {self.name.replace('%%', '%')} "
+            f"({body}, PRIMARY KEY (id), KEY unfinished (finished_at)) "
+            "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
+        )
 
-    def entries(self, *, unfinished: bool = False) -> list[Entry]:
-        """All entries, the oldest first; none when there is no journal yet.
+    def opened(self) -> Entry | None:
+        """`unfinished`, of a journal that is made if there is none yet; that commits."""
+        found = self._entries(unfinished=True)
+        if found is None:
+            self.make()
+        return next(iter(found or ()), None)
 
-        Args:
-            unfinished: only those, and with their answers.
+    def entries(self) -> list[Entry]:
+        """All entries, the oldest first, without their answers; none when there is no journal yet.
 
         Raises:
             JournalForeign: the table has another shape.
         """
+        return self._entries(unfinished=False) or []
+
+    def unfinished(self) -> Entry | None:
+        """The revision that is half applied, with its answers.
+
+        Raises:
+            JournalForeign: the table has another shape.
+        """
+        return next(iter(self._entries(unfinished=True) or ()), None)
+
+    def _entries(self, *, unfinished: bool) -> list[Entry] | None:
         where = "WHERE finished_at IS NULL" if unfinished else ""
         columns = ", ".join(
             "NULL" if column == "answers" and not unfinished else quoted(column)
@@ -144,15 +153,11 @@ class Journal:
             )
         except MySQLError as error:
             if errno(error) == Errno.NO_SUCH_TABLE:
-                return []
+                return None
             if errno(error) == Errno.BAD_FIELD:
                 raise foreign(self.tenant, self.table, error) from None
             raise
         return [_entry(dict(zip(COLUMNS, values, strict=True))) for values in found]
-
-    def unfinished(self) -> Entry | None:
-        """The revision that is half applied."""
-        return next(iter(self.entries(unfinished=True)), None)
 
     def write(self, id: int, values: Mapping[str, object], *, finished: bool = False) -> bool:
         """Changes an entry, in the open transaction; False when it is not there.

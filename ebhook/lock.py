@@ -26,6 +26,7 @@ from ebhook.database import (
     Connection,
     Errno,
     errno,
+    quoted,
     rollback,
     rows,
     run,
@@ -61,8 +62,11 @@ class TenantLock:
         self.tenant = tenant
         self.table = LockTable(connection, tenant, table)
         self.named = named
-        ((database, folds),) = rows(connection, "SELECT DATABASE(), @@lower_case_table_names")
-        self.database = str(database)
+        self.token = ""  # of the row, while we have the lock
+        self.has_row = False  # for all we know
+        sql = "SELECT DATABASE(), @@lower_case_table_names, CONNECTION_ID()"
+        ((database, folds, id),) = rows(connection, sql)
+        self.database, self.connection_id = str(database), int(id)
         self.name = lock_name(self.database, folds=bool(folds))
 
     def read(self) -> LockRow | None:
@@ -114,31 +118,50 @@ class TenantLock:
             yield taken
         finally:
             if taken:
-                self.release(holder.token)
+                self.release()
 
-    def release(self, token: str) -> None:
+    def release(self) -> None:
         """Deletes the row if it is still ours, then frees the named lock. Both always tried.
 
         On a connection that is gone both fail: the server has freed the named lock already, and
         the row is taken over by whoever comes next.
         """
         try:
-            self._delete_row(token)
+            if self.has_row:
+                self._delete_row()
         except MySQLError as error:
             if errno(error) == Errno.QUERY_INTERRUPTED:  # meant for the statement before this one
                 with suppress(MySQLError):
-                    self._delete_row(token)
+                    self._delete_row()
         finally:
             self._free_name()
 
-    def _delete_row(self, token: str) -> None:
+    def take_row_along(self) -> None:
+        """Deletes our row in the open transaction, the last one: a crash after that leaves none
+        behind. The named lock guards on; without one the row stays until `release`."""
+        if not self.named:
+            return
+        try:
+            self._delete()
+        except MySQLError as error:
+            if errno(error) != Errno.NO_SUCH_TABLE:  # somebody dropped it, by hand
+                raise
+
+    def row_is_gone(self) -> None:
+        """The transaction that took it along is known to be committed."""
+        self.has_row = not self.named
+
+    def _delete_row(self) -> None:
         self.connection.rollback()
-        # A migration that failed may have left LOCK TABLES, or be in another database.
+        # A migration that failed may have left LOCK TABLES.
         run(self.connection, "UNLOCK TABLES")
-        self.connection.select_db(self.database)
-        # By its key: a migration may have set sql_safe_updates.
-        run(self.connection, f"DELETE FROM {self.table.quoted} WHERE id = 1 AND token = %s", token)
+        self._delete()
         self.connection.commit()
+
+    def _delete(self) -> None:
+        # By its key: a migration may have set sql_safe_updates. Qualified: it may have said USE.
+        table = f"{quoted(self.database)}.{self.table.quoted}".replace("%", "%%")
+        run(self.connection, f"DELETE FROM {table} WHERE id = 1 AND token = %s", self.token)
 
     def is_ours(self) -> bool:
         """Does this session still have the named lock? True where there are none."""
@@ -271,6 +294,7 @@ class TenantLock:
                 self._free_name()
                 return False
             dead = self._write_row(holder)
+            self.token, self.has_row = holder.token, True
         except MySQLError as error:
             self._free_name()
             if errno(error) in UNFIT:
@@ -289,9 +313,9 @@ class TenantLock:
         try:
             if dead is not None:
                 emit(LockTakenOver(self.tenant, str(dead), dead.since))
-            emit(LockTaken(self.tenant, int(scalar(self.connection, "SELECT CONNECTION_ID()"))))
+            emit(LockTaken(self.tenant, self.connection_id))
         except BaseException:  # nobody there to be told, say
-            self.release(holder.token)
+            self.release()
             raise
         return True
 
@@ -311,7 +335,8 @@ class TenantLock:
                 ) from None
             raise
         finally:
-            rollback(self.connection)
+            if seconds:
+                rollback(self.connection)
         if got is None:
             raise self._unsaid("GET_LOCK gave NULL")
         return bool(got)

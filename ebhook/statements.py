@@ -93,6 +93,16 @@ class Runner:
                     raise
                 raise _Busy(error) from error
 
+        try:
+            return attempt()
+        except _Busy as busy:
+            failures = [busy]
+
+        def again() -> None:
+            if failures:  # the one that has been seen counts as the first
+                raise failures.pop()
+            attempt()
+
         def announce(state: Any) -> None:
             reason = text_of(state.outcome.exception().error)
             self.emit(StatementRetried(self.tenant, sql, reason, self._blocker(sql)))
@@ -107,7 +117,7 @@ class Runner:
             sleep=self.sleep,
         )
         try:
-            retry(attempt)
+            retry(again)
         except _Busy as busy:
             raise busy.error from None
 

@@ -12,7 +12,6 @@ from ebhook.database import (
     connect_patiently,
     explain,
     login_of,
-    quoted,
     run,
     versions,
 )
@@ -111,16 +110,16 @@ class _Session:
             now = self.read()
             if not taken or self.done(now) or not self.knows(now):
                 return Moved(now, now)  # somebody else did it meanwhile
-            self.journal.make()
             cut_short = self.migrate(now, lock)
             after = self.read()
-            if not self.done(after):
+            if not self.there(after):
                 raise self.stopped(after) if cut_short else self.elsewhere(after)
+            lock.row_is_gone()
         return Moved(before, after)
 
     def migrate(self, at: tuple[str, ...], lock: TenantLock) -> bool:
         """Finishes what an earlier run left half done, then goes to the target. True: cut short."""
-        half = self.journal.unfinished()
+        half = self.journal.opened()
         if half is not None and self.is_over(half, at):
             self.journal.write(half.id, {"note": "finished by other means"}, finished=True)
             self.connection.commit()
@@ -142,13 +141,7 @@ class _Session:
             )
         onward = self.migration(self.order.target, self.order.downgrade, journal=self.journal)
         onward.half = half
-        # The lock's row goes with the last revision: a crash after that leaves none behind. The
-        # named lock guards on.
-        onward.closing = (
-            f"DELETE FROM {quoted(self.order.tenant.database)}."
-            f"{quoted(self.project.settings.lock.table)} "
-            "WHERE id = 1 AND token IS NOT NULL AND connection_id = CONNECTION_ID()"
-        )
+        onward.closing = lock.take_row_along
         onward.guard = lock.is_ours
         onward.run()
         return onward.cut_short
@@ -180,16 +173,17 @@ class _Session:
 
     def done(self, at: tuple[str, ...]) -> bool:
         """At the target, and not in the middle of going back from it."""
-        target, chain = self.order.target, self.project.chain
-        if self.order.downgrade:
-            there = at == ((target,) if target else ())
-        else:
-            there = chain.knows(at) and chain.reaches(at, target)
-        if not there:
+        if not self.there(at):
             return False
         half = self.journal.unfinished()
         self.connection.rollback()
         return half is None or half.kind != "downgrade" or self.is_over(half, at)
+
+    def there(self, at: tuple[str, ...]) -> bool:
+        target, chain = self.order.target, self.project.chain
+        if self.order.downgrade:
+            return at == ((target,) if target else ())
+        return chain.knows(at) and chain.reaches(at, target)
 
     def done_by_another(self) -> bool:
         """Asked while waiting for the lock: is there anything left to wait for?"""

@@ -203,8 +203,7 @@ class Stage:
         """What an upgrade does, with a pause after each statement."""
         connection = instance.connection
         journal = Journal(connection, self.name, self.name, "migration_journal")
-        journal.make()
-        half = journal.unfinished()
+        half = journal.opened()
         at = str(scalar(connection, "SELECT id FROM version"))
         connection.rollback()
         for id in ORDER[ORDER.index(at) + 1 if at in ORDER else 0 :]:
