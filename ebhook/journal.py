@@ -75,6 +75,11 @@ class Entry:
     seconds: float | None
     note: str | None
 
+    @property
+    def shown(self) -> str:
+        """The statements that are in, for people: a line each."""
+        return "\n".join(f"    {' '.join(sql.split())[:200]}" for sql in self.statements)
+
 
 def fold(digest: str, sql: str) -> str:
     """The rolling digest after one more statement."""

@@ -193,11 +193,10 @@ class Migration:
             half.pending is not None and journal.witness.verdict(half.pending) is not Verdict.NOT
         )
         if begun:
-            listed = "\n".join(f"    {' '.join(sql.split())[:200]}" for sql in half.statements)
             raise RevisionChanged(
                 f"{self.tenant.name}: the {half.kind} of revision {half.revision} is half done, and "
                 f"the next one in this chain is {next}.",
-                f"{half.position} statements of it are in:\n{listed}\n  Nothing more was changed.",
+                f"{half.position} statements of it are in:\n{half.shown}\n  Nothing more was changed.",
                 f"Deploy a bundle with {half.revision} next; or undo these by hand, and then: "
                 f"DELETE FROM {journal.table} WHERE id = {half.id};",
             )

@@ -205,7 +205,6 @@ class Recorder:
             self._refuse(entry, "it issues fewer statements than are in")
 
     def _refuse(self, entry: Entry, why: str) -> None:
-        listed = "\n".join(f"    {' '.join(sql.split())[:200]}" for sql in entry.statements)
         edited = entry.checksum != self.revision.checksum
         cause, back = (
             "Its statements differ from run to run (time, random values)",
@@ -220,7 +219,7 @@ class Recorder:
         raise RevisionChanged(
             f"{self.journal.tenant}: revision {self.revision.id} is half applied, and {why}. "
             f"{cause}.",
-            f"It was applied up to here:\n{listed}\n  Nothing more was changed.",
+            f"It was applied up to here:\n{entry.shown}\n  Nothing more was changed.",
             f"{back}. Or undo these by hand, and then: "
             f"DELETE FROM {self.journal.table} WHERE id = {entry.id};",
         )
@@ -231,11 +230,10 @@ class Recorder:
             return
         entry = self.entry
         assert entry is not None
-        listed = "\n".join(f"    {' '.join(sql.split())[:200]}" for sql in entry.statements)
         raise RevisionChanged(
             f"{self.journal.tenant}: revision {self.revision.id} is half applied, and the rest of it "
             f"builds on {lost}, which was gone with the session.",
-            f"These are in:\n{listed}\n  Nothing more was changed.",
+            f"These are in:\n{entry.shown}\n  Nothing more was changed.",
             "Do the rest of it by hand and move the version. Or undo these by hand, and then: "
             f"DELETE FROM {self.journal.table} WHERE id = {entry.id};",
         )
