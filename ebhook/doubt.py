@@ -16,11 +16,12 @@ from functools import lru_cache
 from pymysql.err import MySQLError
 
 from ebhook.database import Connection, errno, quoted, rows
-from ebhook.sql import Object
+from ebhook.sql import Object, bare
 
 # What SHOW CREATE says of what is not there, one number a kind of object.
 _ABSENT = {1146, 1305, 1347, 1360, 1539, 1049, 1051}
 _CREATES = ("CREATE", "/*")
+_OTHER_ENGINE = re.compile(r"\bENGINE ?=? ?(?!InnoDB\b)", re.I)
 
 
 class Verdict(Enum):
@@ -57,6 +58,7 @@ class Pending:
             and atomic_ddl(self.server)
             and (fills_at_once(self.server) or not self.fills)
             and all(map(_transactional, self.before))
+            and not _OTHER_ENGINE.search(bare(self.sql))
         )
 
     def dumped(self) -> str:
@@ -145,6 +147,7 @@ class Witness:
 
     connection: Connection
     database: str
+    innodb: bool = False  # are tables of that kind where nothing is said?
     _server: str | None = None
 
     def look(self, objects: Sequence[Object]) -> tuple[str | None, ...]:
@@ -167,8 +170,12 @@ class Witness:
     def server(self) -> str:
         """What decides how things look: the version, and the settings that SHOW CREATE obeys."""
         if self._server is None:
-            found = rows(self.connection, "SELECT @@version, @@sql_mode, @@sql_quote_show_create")
-            self._server = " ".join(str(value) for value in found[0])
+            ((*found, engine),) = rows(
+                self.connection,
+                "SELECT @@version, @@sql_mode, @@sql_quote_show_create, @@default_storage_engine",
+            )
+            self._server = " ".join(map(str, found))
+            self.innodb = str(engine).lower() == "innodb"
         return self._server
 
     def forget_the_server(self) -> None:

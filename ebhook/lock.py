@@ -64,6 +64,7 @@ class TenantLock:
         self.named = named
         self.token = ""  # of the row, while we have the lock
         self.has_row = False  # for all we know
+        self._goes_along = False  # with the open transaction
         sql = "SELECT DATABASE(), @@lower_case_table_names, CONNECTION_ID()"
         ((database, folds, id),) = rows(connection, sql)
         self.database, self.connection_id = str(database), int(id)
@@ -143,13 +144,14 @@ class TenantLock:
             return
         try:
             self._delete()
+            self._goes_along = True
         except MySQLError as error:
             if errno(error) != Errno.NO_SUCH_TABLE:  # somebody dropped it, by hand
                 raise
 
-    def row_is_gone(self) -> None:
-        """The transaction that took it along is known to be committed."""
-        self.has_row = not self.named
+    def last_is_committed(self) -> None:
+        """The last transaction is known to be in, and what it took along with it."""
+        self.has_row = self.has_row and not self._goes_along
 
     def _delete_row(self) -> None:
         self.connection.rollback()

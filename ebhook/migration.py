@@ -76,6 +76,7 @@ class Migration:
     last: Recorder | None = None
     ends: bool = False  # and no other one follows it
     cut_short: bool = False  # no further revision was begun: a signal, or the deadline
+    ran: list[str] = field(default_factory=list)  # the revisions that were begun
     statements: list[str] = field(default_factory=list)
     guard: Callable[[], bool] | None = None  # is the lock still ours?
     joins_next: bool = False  # the next commit, which the next revision's first statement may do
@@ -156,6 +157,7 @@ class Migration:
                     self.tenant.name, revision.revision, title(revision.doc), number, len(plan)
                 )
             )
+            self.ran.append(revision.revision)
             self.running, self.ends = revision.revision, number == len(plan)
             if self.journal is not None:
                 step.migration_fn = self._recorded(revision.revision, step.migration_fn)
@@ -321,9 +323,9 @@ class Migration:
                 f"{name}: the connection with the lock was lost: {text_of(error)}.", "", ""
             )
         if number in (READ_ONLY | DENIED):
-            self._stands(text_of(error))
             original = getattr(error, "orig", None) or error
-            return explain(original, self.tenant.url, self.tenant.database)
+            problem = explain(original, self.tenant.url, self.tenant.database)
+            return type(problem)(problem.what, self._state(text_of(error)), problem.next)
         if number == Errno.LOCK_DEADLOCK:
             return Deadlocked(f"{name}: {text_of(error)}.", "Its transaction was undone.", "")
         if self.running is None:
@@ -340,35 +342,36 @@ class Migration:
         where = self.project.where(error)
         if isinstance(error, sa.exc.TimeoutError):
             where = f"it asks the engine for a second connection, which has no lock ({where})"
-        at, done = self._stands(where)
+        state = self._state(where)
         if number == Errno.LOCK_WAIT_TIMEOUT:
             return Stopped(
                 f"{name}: revision {self.running} waited in vain for what somebody else has: "
                 f"{text_of(error)}.",
-                f"It stands at {at}"
-                + (f" plus {count(done, 'statement')} of {self.running}." * (done > 0) or "."),
+                state,
                 f"End the transaction that is in the way, then: ebhook upgrade {name}",
             )
         return MigrationFailed(
             f"{name}: revision {self.running} failed{self._place()}: {where}.",
-            f"It stands at {at}"
-            + (f" plus {count(done, 'statement')} of {self.running}." * (done > 0) or "."),
+            state,
             self._advice(number),
         )
 
-    def _stands(self, why: str) -> tuple[str, int]:
+    def _state(self, why: str) -> str:
         """The version, and how many statements of the failed revision are in, from the database."""
         from ebhook.database import versions
 
         table = self.project.settings.version_table
         try:
-            at = versions(self.connection, self.tenant.database, table)
-            password = login_of(self.connection, self.tenant.url).password
-            kept = password.out_of(why) if password is not None else why
-            done = self.last.settle(kept) if self.last is not None else 0
+            at = ", ".join(versions(self.connection, self.tenant.database, table)) or "base"
         except MySQLError:
-            return "a revision that could not be read again", 0
-        return ", ".join(at) or "base", done
+            return "Where it stands could not be read again."
+        password = login_of(self.connection, self.tenant.url).password
+        kept = password.out_of(why) if password is not None else why
+        done = 0
+        with suppress(MySQLError):  # a server that has turned read-only, say
+            done = self.last.settle(kept) if self.last is not None else 0
+        more = f" plus {count(done, 'statement')} of {self.running}" if done else ""
+        return f"It stands at {at}{more}."
 
     def _place(self) -> str:
         return f" at statement {self.last.index or 1}" if self.last is not None else ""

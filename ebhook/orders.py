@@ -28,10 +28,12 @@ class Order:
 
 @dataclass(frozen=True)
 class Moved:
-    """Where a tenant stood and stands; `statements` is what a dry run would have run."""
+    """Where a tenant stood and stands, and the revisions whose code has run for that; `statements` is
+    what a dry run would have run."""
 
     before: tuple[str, ...]
     after: tuple[str, ...]
+    revisions: tuple[str, ...] = ()
     statements: tuple[str, ...] = ()
 
 

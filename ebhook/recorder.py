@@ -331,6 +331,7 @@ class Recorder:
             unread = errno(error) == Errno.PARSE_ERROR and not _RUNS_OTHERS.match(text)
             if errno(error) not in LOST and (kind is Kind.DEFINITION or unread):
                 self.failed = place
+                self._refused(pending)
             raise
         if not _in_transaction(connection):
             self.journal.postponed = False
@@ -338,7 +339,16 @@ class Recorder:
             self._record(pending=None, pending_objects=None)
             connection.commit()
         self.certain = (self.index, self.digest)
-        self.tells = kind is Kind.DEFINITION and pending.tells
+        can_tell = pending.tells and self.journal.witness.innodb
+        self.tells = kind is Kind.DEFINITION and can_tell
+
+    def _refused(self, pending: Pending) -> None:
+        """The end of the revision before may still be open (a slip of the pen commits nothing). It is
+        kept, and what was refused is in no doubt with it."""
+        if self.journal.postponed and self.id is not None:
+            failed = replace(pending, failed=True)
+            self.journal.write(self.id, {"pending_objects": failed.dumped()})
+            self.journal.commit_postponed()
 
     def _execute(self, text: str, execute: Callable[[], Answer | None]) -> None:
         """Runs it. A migration may catch an error and go on: it was issued all the same."""

@@ -80,6 +80,7 @@ class _Session:
     emit: Emit
     stop: Callable[[], bool]
     journal: Journal = field(init=False)
+    ran: list[str] = field(default_factory=list)  # revisions, from here on
 
     def __post_init__(self) -> None:
         self.name = self.order.tenant.name
@@ -99,7 +100,7 @@ class _Session:
         if self.order.dry_run:
             dry = self.migration(self.order.target, self.order.downgrade, journal=None)
             dry.run()
-            return Moved(before, before, tuple(dry.statements))
+            return Moved(before, before, tuple(self.ran), tuple(dry.statements))
         lock = TenantLock(
             self.connection, self.name, settings.lock.table, named=settings.lock.named
         )
@@ -114,8 +115,8 @@ class _Session:
             after = self.read()
             if not self.there(after):
                 raise self.stopped(after) if cut_short else self.elsewhere(after)
-            lock.row_is_gone()
-        return Moved(before, after)
+            lock.last_is_committed()
+        return Moved(before, after, tuple(self.ran))
 
     def migrate(self, at: tuple[str, ...], lock: TenantLock) -> bool:
         """Finishes what an earlier run left half done, then goes to the target. True: cut short."""
@@ -160,6 +161,7 @@ class _Session:
             self.emit,
             self.stop,
             journal,
+            ran=self.ran,
         )
 
     def is_over(self, half: Entry, at: tuple[str, ...]) -> bool:

@@ -2,7 +2,7 @@
 
 Importing Alembic, the version files and the application costs a second or more. A *template* process
 pays it once, and the workers are forks of it (milliseconds): Alembic is not safe in threads. A worker
-goes on to another tenant only if the one before has left nothing in it (see `ebhook.traces`).
+goes on to another tenant only if nothing of the one before can be left in it (see `ebhook.plain`).
 
     boot ──control socket──> template ──fork──> worker ──its own socket──> boot
 
@@ -206,7 +206,7 @@ def main() -> None:
             url = renewed(url)
             if url.password is not None:
                 control.send(PasswordRead(url.password))
-        _preload(_rehearse(project, url))
+        _rehearse(project, url)
     except EbhookError as error:
         control.send(error)
         return
@@ -236,14 +236,8 @@ def _warm(url: Url) -> None:
     gc.freeze()
 
 
-def _rehearse(project: Project, url: Url) -> list[str]:
-    """Runs env.py once, in a fork, so that the connections it opens are not inherited.
-
-    Returns: the application's modules that it imported.
-    """
-    from ebhook.traces import application_of
-
-    application, before = application_of(project), set(sys.modules)
+def _rehearse(project: Project, url: Url) -> None:
+    """Runs env.py once, in a fork, so that the connections it opens are not inherited."""
     ours, theirs = socket.socketpair()
     template = os.getpid()
     child = os.fork()
@@ -252,29 +246,21 @@ def _rehearse(project: Project, url: Url) -> list[str]:
         out = Connection(theirs.detach())
         try:
             project.rehearse(url)
-            out.send([name for name in application.listed() if name not in before])
+            out.send(None)
         except EbhookError as error:
             out.send(error)
         finally:
             os._exit(0)
     theirs.close()
     try:
-        answer: EbhookError | list[str] = Connection(ours.detach()).recv()
+        problem: EbhookError | None = Connection(ours.detach()).recv()
     except EOFError:
-        answer = ChainBroken(
+        problem = ChainBroken(
             f"{project.env_py} ended its process.", "No revision was run.", "Mend it."
         )
     os.waitpid(child, 0)
-    if isinstance(answer, EbhookError):
-        raise answer
-    return answer
-
-
-def _preload(names: list[str]) -> None:
-    """Imports modules once for all workers, as far as they can be without env.py's preparations."""
-    for name in names:
-        with contextlib.suppress(Exception):
-            import_module(name)
+    if problem is not None:
+        raise problem
 
 
 def _serve(control: Connection, project: Project, url: Url) -> None:
@@ -302,28 +288,29 @@ def _serve(control: Connection, project: Project, url: Url) -> None:
 def _work(out: Connection, project: Project, order: Order) -> None:
     """A worker's whole life; never returns."""
     stopped: list[int] = []
+    orders = [order]
 
     def remember(number: int, frame: FrameType | None) -> None:
         stopped.append(number)
+        if not orders:  # and none under way
+            os._exit(0)
 
     signal.signal(signal.SIGTERM, remember)
     code = 1
     try:
-        from ebhook.traces import Traces, application_of
+        from ebhook.plain import keeps_nothing
 
-        lines = _Lines(lambda line: out.send(Printed(order.tenant.name, line)))
+        lines = _Lines(lambda line: out.send(Printed(orders[0].tenant.name, line)))
         sys.stdout = sys.stderr = lines
-        traces = Traces(application_of(project))
-        free = True
-        while free:
-            finished = _carry_out(project, order, out.send, lambda: bool(stopped) or out.poll())
+        while orders:
+            finished = _carry_out(project, orders[0], out.send, lambda: bool(stopped) or out.poll())
             lines.flush()
-            free = finished.error is None and not stopped and traces.none()
+            orders.clear()
+            moved = finished.moved
+            free = not stopped and moved is not None and keeps_nothing(project, moved.revisions)
             out.send(replace(finished, free=free))
-            if free:
-                message: Order | bool = out.recv()
-                free = isinstance(message, Order) and not stopped
-                order = message if isinstance(message, Order) else order
+            if free and isinstance(message := out.recv(), Order):
+                orders.append(message)
         code = 0
     except EOFError:  # no more orders
         code = 0

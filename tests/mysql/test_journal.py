@@ -118,6 +118,37 @@ def test_the_end_of_a_revision_is_kept_whatever_the_next_one_does(
     assert clinic.columns("clients") == ["id", "name", "n", "email", "phone"]
 
 
+def test_a_slip_of_the_pen_that_is_caught_leaves_no_doubt(clinic: Clinic) -> None:
+    """It is refused unread, with the end of the revision before still open; then a kill."""
+    slip = 'try: op.execute("CREATE SEQUENCE s1 NOSUCH OPTION")\nexcept Exception: pass\n'
+    clinic.statements("a002", EMAIL, after="a001")
+    clinic.revision("a003", f"{slip}op.execute({COUNT!r})", after="a002")
+    clinic.dies("n = n + 1")
+
+    clinic.succeeds()
+
+    assert clinic.ask("SELECT DISTINCT n FROM clients") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE old (id INT) ENGINE=MyISAM",
+        "ALTER TABLE clients ENGINE = MyISAM",
+        "CREATE TABLE old (id INT)",
+    ],
+)
+def test_an_end_that_could_not_be_told_does_not_wait(clinic: Clinic, statement: str) -> None:
+    """Tables of another engine leave doubt, so the time in which a kill could is short."""
+    clinic.statements("a002", "SET default_storage_engine = MyISAM", statement, after="a001")
+    clinic.statements("a003", PHONE, after="a002")
+    clinic.dies("COLUMN phone")
+
+    clinic.succeeds()
+
+    assert clinic.columns("clients") == ["id", "name", "n", "phone"]
+
+
 @pytest.mark.parametrize("where", [Where.BEFORE, Where.AFTER])
 def test_an_end_that_was_not_committed_is_done_by_the_next_run(
     clinic: Clinic, where: Where
@@ -867,6 +898,16 @@ def test_a_downgrade_is_journalled_and_the_next_boot_finishes_it(clinic: Clinic)
         ("upgrade", "a002"),
     ]
     assert clinic.half() is None
+
+
+def test_a_downgrade_that_is_finished_leaves_no_lock_row(clinic: Clinic) -> None:
+    clinic.statements("a002", EMAIL, after="a001", back="op.drop_column('clients', 'email')")
+    clinic.succeeds()
+    clinic.dies("DROP COLUMN email", Where.AFTER, to="a001", downgrade=True)
+
+    clinic.succeeds(to="a001", downgrade=True)
+
+    assert clinic.columns("clients") == ["id", "name", "n"]
 
 
 def test_a_downgrade_over_a_half_applied_revision_is_refused(clinic: Clinic) -> None:

@@ -56,63 +56,63 @@ def held(tenants: Agency, name: str, instance: str) -> Iterator[None]:
 # --- processes -------------------------------------------------------------------------------------
 
 
-def processes(make: Make, tmp_path: Path, project: str, before: str, inside: str) -> list[str]:
-    """What each of four tenants has printed, of `inside` a revision; `before` is above its functions."""
-    folder = tmp_path / project
-    shutil.copytree(PROJECTS / project, folder)
+def printed(
+    make: Make, folder: Path, *, outside: str = "", inside: str = "pass", env_py: str = ""
+) -> list[list[str]]:
+    """What each of four tenants of a stock Flask-Migrate project has printed: what a revision does, with
+    code added outside of its functions, inside, and to env.py; and which process that was."""
+    folder = folder / "flask_migrate"
+    shutil.copytree(PROJECTS / "flask_migrate", folder)
     (first,) = (folder / "migrations" / "versions").glob("a001*.py")
-    text = first.read_text().replace(
-        "def upgrade():", f"{before}\n\n\ndef upgrade():\n    {inside}"
-    )
-    first.write_text(text)
-    (folder / "cached.py").write_text("KNOWN = {}\n")
-    tenants = make(project, 4)
-    tenants = replace(tenants, project=folder)
-    environ = {"PYTHONPATH": str(folder), "APP_DATABASE_URI": "mysql+pymysql://nobody@localhost/no"}
+    upgrade = f"{outside}\n\n\ndef upgrade():\n    {inside}"
+    first.write_text(first.read_text().replace("def upgrade():", upgrade))
+    with (folder / "migrations" / "env.py").open("a") as file:
+        file.write(env_py)
+    app = folder / "app.py"
+    at_the_end = "app.teardown_appcontext(lambda error: print(os.getpid()))\n    return app"
+    app.write_text(app.read_text().replace("return app", at_the_end))
+    tenants = replace(make("flask_migrate", 4), project=folder)
+    environ = {"APP_DATABASE_URI": "mysql+pymysql://nobody@localhost/no"}
     boot = tenants.start("boot", "--json", rollout_workers=1, **environ)
     ran = boot.end()
     assert ran.code == 0, ran.stderr
     assert set(tenants.outcomes(ran).values()) == {"upgraded"}
-    said = {event["tenant"]: event["line"] for event in boot.events("Printed")}
-    assert set(said) == set(tenants.names)  # each under its own name
-    return list(said.values())
-
-
-@pytest.mark.parametrize("project", ["linear", "flask_migrate"])
-def test_a_worker_goes_on_to_another_tenant(agency: Make, tmp_path: Path, project: str) -> None:
-    """What a migration has of its own ends with it."""
-    said = processes(
-        agency, tmp_path, project, "import os", "rows = [1]; rows.append(2); print(os.getpid())"
-    )
-
-    assert len(set(said)) == 1
+    return [
+        [event["line"] for event in boot.events("Printed", tenant=name)] for name in tenants.names
+    ]
 
 
 @pytest.mark.parametrize(
-    ("before", "inside"),
+    ("outside", "env_py", "processes"),
+    [("", "", 1), ("import logging", "", 4), ("", "\nSEEN = []\n", 4)],
+)
+def test_a_worker_goes_on_only_if_nothing_can_be_left_in_it(
+    agency: Make, tmp_path: Path, outside: str, env_py: str, processes: int
+) -> None:
+    """Plain version files and an env.py from its template keep nothing: one process for all four."""
+    said = printed(agency, tmp_path, outside=outside, env_py=env_py)
+
+    assert [len(lines) for lines in said] == [1] * 4
+    assert len({pid for (pid,) in said}) == processes
+
+
+@pytest.mark.parametrize(
+    ("outside", "inside"),
     [
         ("SEEN = []", "SEEN.append(1); print(len(SEEN))"),
-        ("def seen(known={}): known[len(known)] = 1; return len(known)", "print(seen())"),
-        (
-            "import cached",
-            "cached.KNOWN[op.get_bind().engine] = 1; print(len(cached.KNOWN))",
-        ),
-        (
-            "import os",
-            "os.environ['SEEN'] = os.environ.get('SEEN', '') + '1'; print(len(os.environ['SEEN']))",
-        ),
-        (
-            "import os, socket",
-            # Another's module is not looked at, but what is open is.
-            "os.kept = getattr(os, 'kept', []) + [socket.socket()]; print(len(os.kept))",
-        ),
+        ("ONES = zip(range(1))", "print(len(list(ONES)))"),
+        ("import itertools; numbers = itertools.count(1)", "print(next(numbers))"),
+        ("def seen(known=[]): known.append(1); return len(known)", "print(seen())"),
+        ("", "sa.seen = getattr(sa, 'seen', 0) + 1; print(sa.seen)"),
+        ("from app import db", "db.seen = getattr(db, 'seen', 0) + 1; print(db.seen)"),
     ],
 )
 def test_nothing_is_carried_from_tenant_to_tenant(
-    agency: Make, tmp_path: Path, before: str, inside: str
+    agency: Make, tmp_path: Path, outside: str, inside: str
 ) -> None:
-    """A worker in which a tenant has left something gets no second one."""
-    assert processes(agency, tmp_path, "linear", before, inside) == ["1"] * 4
+    said = printed(agency, tmp_path, outside=outside, inside=inside)
+
+    assert [line for line, _ in said] == ["1"] * 4
 
 
 # --- waves ----------------------------------------------------------------------------------------

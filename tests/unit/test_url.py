@@ -17,7 +17,7 @@ PASSWORD = "p@ss:w/ord%41#?é☂"
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 hosts = st.one_of(
-    st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?", fullmatch=True),
+    st.from_regex(r"[a-z0-9-]{1,12}([.][a-z0-9-]{1,12}){0,2}", fullmatch=True),
     st.ip_addresses(v=4).map(str),
     st.ip_addresses(v=6).map(str),
 )
