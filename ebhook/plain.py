@@ -10,6 +10,7 @@ worse, but its process ends with its tenant.
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.util import find_spec
@@ -25,10 +26,11 @@ _BUILTINS = {
     "abs", "round", "repr", "next", "iter", "map", "filter",
     "Exception", "ValueError", "RuntimeError", "KeyError", "AssertionError",
 }  # fmt: skip
+_OTHER_BUILTINS = set(dir(builtins)) - _BUILTINS
 # What leads from a library's objects of this run to what it shares, or registers something there.
 _SHARED = {
     "event", "events", "orm", "ext", "pool", "engine", "engines", "util", "log", "inspection",
-    "create_engine", "engine_from_config", "config", "attributes", "environment_context", "script",
+    "create_engine", "engine_from_config", "dialect", "config", "attributes", "environment_context", "script",
     "register_operation", "implementation_for", "listen", "listens_for",
 }  # fmt: skip
 _CONSTANT = (ast.Constant, ast.Tuple, ast.UnaryOp, ast.USub, ast.Load)
@@ -63,16 +65,29 @@ def is_stock(env_py: Path) -> bool:
 @lru_cache(maxsize=1024)
 def is_plain(version_file: Path) -> bool:
     """Is there nothing in it that could keep something?"""
-    tree = _parsed(version_file)
-    if tree is None:
+    parsed = _parsed(version_file)
+    if parsed is None:
         return False
+    tree = _WithoutDialectName().visit(parsed)
     nodes = list(ast.walk(tree))
     known = _BUILTINS.union(*map(_names, nodes))
+    if known & _OTHER_BUILTINS:  # it gives one of these another meaning, in places
+        return False
     heads = [node for one in tree.body for node in (one, *getattr(one, "targets", ()))]
     outside = set[str]().union(*map(_names, heads))
     return all(map(_is_plain_outside, tree.body)) and all(
         _is_plain_inside(node, known, outside) for node in nodes
     )
+
+
+class _WithoutDialectName(ast.NodeTransformer):
+    """``bind.dialect.name``, which migrations ask for, is a text, and leads nowhere."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        inner = node.value
+        if node.attr == "name" and isinstance(inner, ast.Attribute) and inner.attr == "dialect":
+            node = ast.Attribute(inner.value, "name", node.ctx)
+        return self.generic_visit(node)
 
 
 def _parsed(file: Path) -> ast.Module | None:
@@ -132,9 +147,6 @@ def _is_plain_inside(node: ast.AST, known: set[str], outside: set[str]) -> bool:
         case ast.arguments():
             return all(map(_is_constant, [*node.defaults, *node.kw_defaults]))
         case ast.Attribute():
-            inner = node.value
-            if isinstance(inner, ast.Attribute) and inner.attr == "dialect":
-                return node.attr == "name"
             return (
                 isinstance(node.ctx, ast.Load)
                 and not node.attr.startswith("_")

@@ -101,6 +101,8 @@ def test_what_may_keep_something_is_not(tmp_path: Path, outside: str) -> None:
         "bind = op.get_bind(); bind.dialect.ischema_names['t'] = sa.Text",
         "bind = op.get_bind(); bind.info['t'] = sa.Text",
         "op.get_bind().dialect.type_compiler",
+        "dialect = op.get_bind().dialect; dialect.ischema_names.clear()",
+        "setattr = print; setattr(1)",
         "op.get_bind().engine",
         "sa.event.listen(sa.Table, 'before_create', print)",
         "sa.orm.clear_mappers()",
