@@ -131,7 +131,8 @@ class Project:
         **options: Any,
     ) -> None:
         # An env.py that makes an engine from alembic.ini's URL makes it for this tenant.
-        self.config.set_main_option("sqlalchemy.url", url.reveal().replace("%", "%%"))
+        text = url.for_sqlalchemy().render_as_string(hide_password=False)
+        self.config.set_main_option("sqlalchemy.url", text.replace("%", "%%"))
         environment = EnvironmentContext(self.config, self.script, **options)
         configured: list[Any] = []
 

@@ -9,10 +9,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from ebhook.secret import Secret
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 DRIVERS = ("mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql")
 
@@ -55,20 +58,26 @@ class Url:
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
     origin: Origin | None = None
 
-    def reveal(self) -> str:
-        """The whole URL, password included: for SQLAlchemy, never for a person or a log."""
-        password = self.password
-        written = quote(password.reveal(), safe="") if password is not None else None
-        return self._written(written, self.options)
+    def for_sqlalchemy(self) -> sqlalchemy.URL:
+        """The same as SQLAlchemy's own, password included: its releases differ in how they write the
+        name of a database."""
+        from sqlalchemy import URL
+
+        return URL.create(
+            "mysql+pymysql",
+            username=self.user,
+            password=self.password.reveal() if self.password is not None else None,
+            host=self.host,
+            port=self.port,
+            database=self.database,
+            query=self.options,
+        )
 
     def __str__(self) -> str:
-        shown = {k: "***" if "pass" in k else v for k, v in self.options.items()}
-        return self._written("***" if self.password is not None else None, shown)
-
-    def _written(self, password: str | None, options: Mapping[str, str]) -> str:
         login = quote(self.user, safe="") if self.user is not None else ""
-        login += ":" + password if password is not None else ""
+        login += ":***" if self.password is not None else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
+        options = {k: "***" if "pass" in k else v for k, v in self.options.items()}
         query = "?" + urlencode(options, safe="*") if options else ""
         return (
             f"mysql+pymysql://{login}{'@' if login else ''}{host}:{self.port}"

@@ -147,8 +147,7 @@ def _redirect(
     """SQLAlchemy's hook before a connection: the driver stays, the place changes."""
     if dialect.name not in ("mysql", "mariadb"):
         return
-    where = sa.make_url(_target[0].reveal())
-    positional, keywords = dialect.create_connect_args(where)
+    positional, keywords = dialect.create_connect_args(_target[0].for_sqlalchemy())
     arguments[:] = list(positional)
     named.clear()
     named.update(keywords)

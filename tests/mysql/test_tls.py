@@ -168,7 +168,7 @@ def test_verifying_throws_the_ca_away(
     query = f"?ssl_ca={trusted.ca}&{option}"
     url = url_of(server, Tls(), query)
     assert used(url).endswith("certificate and host name verified")
-    engine = sa.create_engine(url.reveal(), poolclass=sa.pool.NullPool)
+    engine = sa.create_engine(url.for_sqlalchemy(), poolclass=sa.pool.NullPool)
     with engine.connect() as connection:  # what env.py gets means the same to SQLAlchemy
         assert context_of(connection).check_hostname
 
@@ -177,7 +177,7 @@ def test_verifying_throws_the_ca_away(
 def test_sqlalchemy_understands_the_same(server: Server, trusted: Authority, verify: Any) -> None:
     """env.py may make an engine of a tenant's URL: it verifies what ebhook verifies."""
     settings = Tls(ca=None if verify == "off" else str(trusted.ca), verify=verify)
-    engine = sa.create_engine(url_of(server, settings).reveal(), poolclass=sa.pool.NullPool)
+    engine = sa.create_engine(url_of(server, settings).for_sqlalchemy(), poolclass=sa.pool.NullPool)
 
     with engine.connect() as connection:
         context = context_of(connection)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
+import sqlalchemy
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from ebhook.secret import Secret
 from ebhook.url import DRIVERS, Url, UrlInvalid, fill, parse_url
@@ -45,16 +46,19 @@ def urls(draw: st.DrawFn) -> str:
     return text
 
 
-def parts(text: str) -> dict[str, Any]:
+def parts(url: str | URL) -> dict[str, Any]:
     """What SQLAlchemy reads in a URL, with the defaults of PyMySQL where it says nothing."""
-    url = make_url(text)
+    read = make_url(url)
+    if isinstance(url, str) and sqlalchemy.__version__.startswith("2.0"):
+        # Which leaves the name of a database as it is written; later ones decode it, as all the rest.
+        read = read.set(database=unquote(read.database or ""))
     return {
-        "host": url.host or "localhost",
-        "port": url.port or 3306,
-        "user": url.username,
-        "password": url.password,
-        "database": url.database or None,
-        "options": dict(url.query),
+        "host": read.host or "localhost",
+        "port": read.port or 3306,
+        "user": read.username,
+        "password": read.password,
+        "database": read.database or None,
+        "options": dict(read.query),
     }
 
 
@@ -87,16 +91,15 @@ def test_it_reads_what_sqlalchemy_reads(text: str) -> None:
 
 @given(urls())
 @example("mysql+pymysql://u:p:q/r#s%zz@h/acme")
-def test_revealed_it_comes_back_whole(text: str) -> None:
-    """What is handed to SQLAlchemy has the same parts, and parses to the same URL here."""
+def test_sqlalchemy_is_given_the_whole(text: str) -> None:
+    """What is handed to SQLAlchemy has the same parts."""
     url = parse_url(text)
 
-    read = parts(url.reveal())
+    read = parts(url.for_sqlalchemy())
     assert {**read, "user": read["user"] or None} == {
         **our_parts(url),
         "user": url.user or None,
     }
-    assert our_parts(parse_url(url.reveal())) == read
 
 
 @given(user=texts, password=texts, host=hosts, database=texts)
@@ -208,7 +211,7 @@ def test_any_tenant_fits_a_template(tenant: str) -> None:
     assert url.database == tenant
     assert (url.host, url.port, url.password) == ("h", 3307, Secret("p%w"))
     assert url.options == {"charset": "utf8mb4"}
-    assert make_url(url.reveal()).database == tenant
+    assert url.for_sqlalchemy().database == tenant
 
 
 def test_a_template_may_have_more_around_it() -> None:
