@@ -85,6 +85,7 @@ class Recorder:
         """
         if self.refusal is not None:  # the migration has caught it, and goes on
             raise self.refusal
+        text = _writable(text)
         self.text = text
         if kind is not Kind.DEFINITION:  # which commits by itself
             self.journal.commit_postponed()
@@ -423,6 +424,11 @@ class Recorder:
             run(self.journal.connection, "DO LAST_INSERT_ID(%s)", last)
         if finished:
             self.journal.write(self.id, {}, finished=True)
+
+
+def _writable(text: str) -> str:
+    """What is no text in a statement (bytes, as PyMySQL 1.1 sends them) in escapes: it goes into columns."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _in_transaction(connection: Connection) -> bool:

@@ -78,6 +78,12 @@ class _Hears(Cursor):
 
     def _query(self, q: str | bytes | bytearray) -> int:
         # What execute, executemany and callproc all come to, in every release that is allowed.
-        text = q if isinstance(q, str) else bytes(q).decode("utf-8", "surrogateescape")
-        self.listener.statement(self, text, super()._query)  # type: ignore[misc]
+        run = super()._query  # type: ignore[misc]
+        if isinstance(q, str):
+            self.listener.statement(self, q, run)
+        else:
+            text = bytes(q).decode("utf-8", "surrogateescape")
+            self.listener.statement(
+                self, text, lambda sql: run(sql.encode("utf-8", "surrogateescape"))
+            )
         return int(self.rowcount)

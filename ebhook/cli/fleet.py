@@ -160,13 +160,12 @@ def history(tenant: tuple[str, ...], everything: bool, **common: Any) -> Exit:
 
 @cli.command(short_help="Say whether a statement in doubt happened.")
 @one_tenant
-@click.option(
-    "--applied/--not-applied",
-    default=None,
-    help="Your word: the statement is in the database, or it is not.",
-)
+# Two flags that say nothing when they are not there: of a flag with two names, some releases of click
+# make a "no".
+@click.option("--applied", is_flag=True, help="Your word: the statement is in the database.")
+@click.option("--not-applied", is_flag=True, help="Your word: it is not in the database.")
 @common_options
-def resolve(tenant: str, applied: bool | None, **common: Any) -> Exit:
+def resolve(tenant: str, applied: bool, not_applied: bool, **common: Any) -> Exit:
     """Settle a statement of which ebhook cannot tell whether it happened before a crash.
 
     Without --applied or --not-applied it shows the statement, and its table then and now.
@@ -178,4 +177,7 @@ def resolve(tenant: str, applied: bool | None, **common: Any) -> Exit:
     """
     from ebhook.commands.resolve import resolve
 
-    return resolve(options(**common), tenant=tenant, applied=applied)
+    if applied and not_applied:
+        raise click.UsageError("it is either --applied or --not-applied")
+    word = applied if applied or not_applied else None
+    return resolve(options(**common), tenant=tenant, applied=word)

@@ -36,6 +36,8 @@ from tests.faults.content import contents, differences
 from tests.faults.proxy import Fate, Proxy, Query, Where
 from tests.faults.watching import ask
 
+BINARY = "ALTER TABLE clients MODIFY COLUMN name VARBINARY(50)"
+
 # --- where the position is written ------------------------------------------------------------------
 
 
@@ -566,6 +568,27 @@ def test_resolve_shows_the_statement_and_its_table_then_and_now(clinic: Clinic) 
     assert clinic.columns("old") == ["id", "x"]
     history = clinic.cli("history", clinic.name).stdout
     assert "statement 1 of a002 counts as applied" in history
+
+
+def test_resolve_takes_one_word(clinic: Clinic) -> None:
+    ran = clinic.cli("resolve", clinic.name, "--applied", "--not-applied")
+
+    assert ran.code == 64
+    assert "either --applied or --not-applied" in ran.stderr
+
+
+def test_bytes_that_are_no_text_are_kept_as_escapes(clinic: Clinic) -> None:
+    """In a statement that goes to the driver as it is; told again after a crash, it is the same."""
+    add = r"""cursor.execute(b"INSERT INTO clients (id, name) VALUES (9, X'41'), (10, _binary'\xff')")"""
+    cursor = "cursor = op.get_bind().connection.cursor()"
+    clinic.revision(
+        "a002", f"op.execute({BINARY!r})\n{cursor}\n{add}\nop.execute({EMAIL!r})", after="a001"
+    )
+    clinic.dies("COLUMN email")
+
+    clinic.succeeds()
+
+    assert clinic.ask("SELECT COUNT(*) FROM clients WHERE id > 8") == [(2,)]
 
 
 def test_resolve_refuses_what_is_decided(clinic: Clinic) -> None:
