@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from warnings import catch_warnings, simplefilter
 
 from ebhook.project import Project
 
@@ -52,52 +53,55 @@ def _migrate(project: Project) -> object:
 @lru_cache
 def is_stock(env_py: Path) -> bool:
     """Is it the template of Alembic or Flask-Migrate, as installed, but for comments and line breaks?"""
-    ours = _parsed(env_py)
+    ours = _dumped(env_py)
     return ours is not None and any(
-        ast.dump(ours) == ast.dump(template)
+        ours == _dumped(Path(place, "templates", name, "env.py"))
         for package, names in _TEMPLATES.items()
         for name in names
         for place in getattr(find_spec(package), "submodule_search_locations", None) or ()
-        if (template := _parsed(Path(place, "templates", name, "env.py"))) is not None
     )
 
 
 @lru_cache(maxsize=1024)
 def is_plain(version_file: Path) -> bool:
     """Is there nothing in it that could keep something?"""
-    parsed = _parsed(version_file)
-    if parsed is None:
+    tree = _parsed(version_file)
+    if tree is None:
         return False
-    tree = _WithoutDialectName().visit(parsed)
     nodes = list(ast.walk(tree))
     known = _BUILTINS.union(*map(_names, nodes))
     if known & _OTHER_BUILTINS:  # it gives one of these another meaning, in places
         return False
     heads = [node for one in tree.body for node in (one, *getattr(one, "targets", ()))]
     outside = set[str]().union(*map(_names, heads))
+    # ``bind.dialect.name``, which migrations ask for, is a text, and leads nowhere.
+    names = [one.value for one in nodes if isinstance(one, ast.Attribute) and one.attr == "name"]
+    harmless = {
+        id(one) for one in names if isinstance(one, ast.Attribute) and one.attr == "dialect"
+    }
     return all(map(_is_plain_outside, tree.body)) and all(
-        _is_plain_inside(node, known, outside) for node in nodes
+        id(node) in harmless or _is_plain_inside(node, known, outside) for node in nodes
     )
-
-
-class _WithoutDialectName(ast.NodeTransformer):
-    """``bind.dialect.name``, which migrations ask for, is a text, and leads nowhere."""
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        inner = node.value
-        if node.attr == "name" and isinstance(inner, ast.Attribute) and inner.attr == "dialect":
-            node = ast.Attribute(inner.value, "name", node.ctx)
-        return self.generic_visit(node)
 
 
 def _parsed(file: Path) -> ast.Module | None:
     """Without its docstrings, and other texts that stand alone."""
     try:
-        tree = ast.parse(file.read_bytes())
+        with catch_warnings():
+            simplefilter("ignore")  # they were told when it was imported
+            tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None
     tree.body = [node for node in tree.body if not _is_text(node)]
     return tree
+
+
+def _dumped(file: Path) -> str | None:
+    tree = _parsed(file)
+    try:
+        return ast.dump(tree) if tree is not None else None
+    except RecursionError:
+        return None
 
 
 def _is_text(node: ast.stmt) -> bool:

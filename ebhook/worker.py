@@ -288,11 +288,11 @@ def _serve(control: Connection, project: Project, url: Url) -> None:
 def _work(out: Connection, project: Project, order: Order) -> None:
     """A worker's whole life; never returns."""
     stopped: list[int] = []
-    orders = [order]
+    idle = False
 
     def remember(number: int, frame: FrameType | None) -> None:
         stopped.append(number)
-        if not orders:  # and none under way
+        if idle:
             os._exit(0)
 
     signal.signal(signal.SIGTERM, remember)
@@ -300,17 +300,22 @@ def _work(out: Connection, project: Project, order: Order) -> None:
     try:
         from ebhook.plain import keeps_nothing
 
-        lines = _Lines(lambda line: out.send(Printed(orders[0].tenant.name, line)))
+        lines = _Lines(lambda line: out.send(Printed(order.tenant.name, line)))
         sys.stdout = sys.stderr = lines
-        while orders:
-            finished = _carry_out(project, orders[0], out.send, lambda: bool(stopped) or out.poll())
-            lines.flush()
-            orders.clear()
+        free = True
+        while free:
+            finished = _carry_out(project, order, out.send, lambda: bool(stopped) or out.poll())
             moved = finished.moved
-            free = not stopped and moved is not None and keeps_nothing(project, moved.revisions)
+            free = moved is not None and keeps_nothing(project, moved.revisions) and not stopped
+            lines.flush()
             out.send(replace(finished, free=free))
-            if free and isinstance(message := out.recv(), Order):
-                orders.append(message)
+            if free:
+                idle = True
+                message: Order | bool = out.recv()
+                idle = False
+                if not isinstance(message, Order):  # asked to stop
+                    break
+                order = message
         code = 0
     except EOFError:  # no more orders
         code = 0

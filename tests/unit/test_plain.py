@@ -44,6 +44,7 @@ def version_file(folder: Path, text: str) -> Path:
         '    found = {}\n    found["id"] = row.id\n    op.execute(sa.text("DO :id").bindparams(**found))',
         "try:\n    print(len(str(COUNT)))\nexcept ValueError as error:\n    raise RuntimeError(error)",
         "helper(3)",
+        "op.execute('a\\d' + " + " + ".join(["'b'"] * 400) + ")",  # a warning, and a deep tree
         "pass",
     ],
 )
