@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 import pymysql
-from pymysql.constants import CLIENT
+from pymysql.constants import CLIENT, SERVER_STATUS
 from pymysql.err import MySQLError
 
 from ebhook import tls
@@ -362,6 +362,12 @@ def run(connection: Connection, sql: str, *values: object) -> int:
     """Runs one statement; the number of rows it touched."""
     with connection.cursor() as cursor:
         return int(cursor.execute(sql, values or None))
+
+
+def in_transaction(connection: Connection) -> bool:
+    """Was a transaction open after the last statement that succeeded? (SERVER_STATUS_IN_TRANS)"""
+    status: int = connection.server_status  # type: ignore[attr-defined]
+    return bool(status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
 
 
 def rollback(connection: Connection) -> None:

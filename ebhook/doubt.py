@@ -6,13 +6,13 @@ that cannot tell, a person is asked; the cases are in docs/protocol.md.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
+import msgspec
 from pymysql.err import MySQLError
 
 from ebhook.database import Connection, errno, quoted, rows
@@ -72,11 +72,11 @@ class Pending:
             "server": self.server,
             "failed": self.failed,
         }
-        return json.dumps(facts)
+        return msgspec.json.encode(facts).decode()
 
     @staticmethod
     def loaded(sql: str, text: str | None) -> Pending:
-        facts = json.loads(text or "{}")
+        facts = msgspec.json.decode(text or "{}")
         objects = facts.pop("objects", None)
         before = tuple(facts.pop("before", ()))
         named = None if objects is None else tuple(Object(*one) for one in objects)

@@ -13,7 +13,7 @@ a crash left at the position; the reasoning is in docs/protocol.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ from pymysql.err import MySQLError
 from ebhook import answers
 from ebhook.answers import Answer, Place
 from ebhook.beanstalk import Holder
-from ebhook.database import Connection, Errno, errno, quoted, rows, run, text_of
+from ebhook.database import Connection, Errno, errno, in_transaction, quoted, rows, run, text_of
 from ebhook.doubt import Pending, Witness
 from ebhook.errors import JournalForeign
 
@@ -50,6 +50,7 @@ COLUMNS = {
 }
 LONGEST = 2000  # characters of a statement that are kept for people
 BETWEEN = "\n;\n"
+_ADDED_AND_CHANGED = 1 + 2  # rows, as the server counts them with ON DUPLICATE KEY UPDATE
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,18 @@ def fold(digest: str, sql: str) -> str:
 
 
 @dataclass
+class Ending:
+    """A revision's end. The next revision's first definition may write it and commit it."""
+
+    id: int
+    kind: str
+    changes: Mapping[str, object]  # as for `Journal.write`
+    row: Callable[[], Mapping[str, object]]  # for `Journal.add`, should somebody have deleted it
+    is_due: bool = False  # its commit was asked for
+    is_written: bool = False
+
+
+@dataclass
 class Journal:
     """The journal of the database that `connection` is in."""
 
@@ -95,7 +108,7 @@ class Journal:
     database: str
     table: str
     witness: Witness = field(init=False)
-    postponed: bool = False  # the commit of a revision's end, until the next statement
+    ending: Ending | None = None
 
     def __post_init__(self) -> None:
         self.witness = Witness(self.connection, self.database)
@@ -106,11 +119,43 @@ class Journal:
         statements with values."""
         return f"{quoted(self.database)}.{quoted(self.table)}".replace("%", "%%")
 
-    def commit_postponed(self) -> None:
-        """The commit that waited for a definition to commit by itself, now that none comes."""
-        if self.postponed:
-            self.postponed = False
+    def end(self) -> None:
+        """Does what is left of an `Ending`, before anything but the definition that it waits for."""
+        ending, self.ending = self.ending, None
+        if ending is None:
+            return
+        if not (ending.is_written or self.write(ending.id, ending.changes, finished=True)):
+            self.write(self.add(ending.kind, ending.row()), {}, finished=True)
+        if ending.is_due:
             self.connection.commit()
+
+    def stands(self) -> bool:
+        """After an error of a statement of ours: is the transaction of a waiting `Ending` still open?
+        The server undoes it on a deadlock, and the version is where it was."""
+        if self.ending is None:
+            return True
+        try:
+            run(self.connection, "DO 0")  # an error says nothing of the transaction
+        except MySQLError:
+            self.ending = None
+        else:
+            if not in_transaction(self.connection):
+                self.ending = None
+        return self.ending is not None
+
+    def commit(self) -> None:
+        """Commits, but for an `Ending`, which waits for a definition that commits by itself."""
+        if self.ending is not None and not self.ending.is_due:
+            self.ending.is_due = True
+        else:
+            self.end()
+            self.connection.commit()
+
+    def rollback(self) -> None:
+        if self.ending is not None and not self.ending.is_due:
+            self.ending = None
+        self.end()
+        self.connection.rollback()
 
     def make(self) -> None:
         """Creates the table. Commits."""
@@ -171,31 +216,32 @@ class Journal:
             values: column → its new value; ``"+statements"`` is what goes to the end of that text.
             finished: the revision is done, and nothing of it in doubt.
         """
-        assignments = [
-            f"{name[1:]} = CONCAT(COALESCE({name[1:]}, ''), %s)"
-            if name.startswith("+")
-            else f"{quoted(name)} = %s"
-            for name in values
-        ]
-        if finished:
-            assignments.append(
-                "pending = NULL, pending_objects = NULL, answers = NULL, "
-                "finished_at = UTC_TIMESTAMP(6)"
-            )
-        sql = f"UPDATE {self.name} SET {', '.join(assignments)} WHERE id = %s"
+        sql = f"UPDATE {self.name} SET {_assignments(values, finished=finished)} WHERE id = %s"
         return bool(run(self.connection, sql, *values.values(), id))
 
-    def add(self, **values: object) -> int:
-        """A new entry, in the open transaction; its id."""
-        columns = ", ".join(quoted(column) for column in values)
-        marks = ", ".join(["%s"] * len(values))
+    def add(self, kind: str, values: Mapping[str, object]) -> int:
+        """A new entry, in the open transaction; its id. An `Ending` is written with it."""
+        known = {name: value for name, value in values.items() if value is not None}
+        columns = "".join(f", {quoted(name)}" for name in known)
+        sql = (
+            f"INSERT INTO {self.name} (id, started_at, kind{columns}) "
+            f"VALUES (NULL, UTC_TIMESTAMP(6), %s{', %s' * len(known)})"
+        )
+        given = [kind, *known.values()]
+        ending = self.ending
+        if ending is not None and not ending.is_written:
+            changes = _assignments(ending.changes, finished=True)
+            nothing = ", DEFAULT" * len(known)
+            sql += f", (%s, NULL, %s{nothing}) ON DUPLICATE KEY UPDATE {changes}"
+            given += [ending.id, ending.kind, *ending.changes.values()]
         with self.connection.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO {self.name} ({columns}, started_at) "
-                f"VALUES ({marks}, UTC_TIMESTAMP(6))",
-                tuple(values.values()),
-            )
-            return int(cursor.lastrowid)
+            touched = cursor.execute(sql, given)
+            id = int(cursor.lastrowid)  # of the first row
+        if ending is not None and not ending.is_written:
+            ending.is_written = True
+            if touched != _ADDED_AND_CHANGED:
+                self.write(ending.id, ending.row(), finished=True)
+        return id
 
     def resolve(self, entry: Entry, holder: Holder, *, applied: bool) -> None:
         """A person's word on the statement in doubt: it is in, or it is not. Commits."""
@@ -208,18 +254,32 @@ class Journal:
             values["+statements"] = entry.pending.sql[:LONGEST] + BETWEEN
         self.write(entry.id, values)
         said = f"statement {entry.position + 1} of {entry.revision} counts as {word}"
-        self.write(self.add(kind="resolve", **who(holder), note=said), {}, finished=True)
+        self.write(self.add("resolve", {**who(holder), "note": said}), {}, finished=True)
         self.connection.commit()
 
     def note(self, kind: str, holder: Holder, note: str) -> None:
         """A line of history that is no revision (a cleared lock), if there is a journal. Commits."""
         try:
-            id = self.add(kind=kind, **who(holder), note=note)
+            id = self.add(kind, {**who(holder), "note": note})
             self.write(id, {}, finished=True)
             self.connection.commit()
         except MySQLError as error:
             if errno(error) != Errno.NO_SUCH_TABLE:
                 raise
+
+
+def _assignments(values: Mapping[str, object], *, finished: bool) -> str:
+    found = [
+        f"{name[1:]} = CONCAT(COALESCE({name[1:]}, ''), %s)"
+        if name.startswith("+")
+        else f"{quoted(name)} = %s"
+        for name in values
+    ]
+    if finished:
+        found.append(
+            "pending = NULL, pending_objects = NULL, answers = NULL, finished_at = UTC_TIMESTAMP(6)"
+        )
+    return ", ".join(found)
 
 
 def foreign(tenant: str, table: str, error: MySQLError) -> JournalForeign:

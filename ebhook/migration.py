@@ -79,7 +79,6 @@ class Migration:
     ran: list[str] = field(default_factory=list)  # the revisions that were begun
     statements: list[str] = field(default_factory=list)
     guard: Callable[[], bool] | None = None  # is the lock still ours?
-    joins_next: bool = False  # the next commit, which the next revision's first statement may do
     adds_column: bool = False  # Alembic's own ADD COLUMN, which takes an ALGORITHM clause
     returning: int = 0  # columns of the rows that the statement returns
 
@@ -148,7 +147,7 @@ class Migration:
             self.cut_short = self.stop() or self.too_late()
             if self.cut_short:
                 if self.journal is not None:
-                    self.journal.commit_postponed()
+                    self.journal.end()
                 return
             revision = step.revision
             began = time.monotonic()
@@ -215,8 +214,7 @@ class Migration:
                 "Its statements are in; the version was not moved.",
                 f"Take RELEASE_ALL_LOCKS out of it; then: ebhook upgrade {self.tenant.name}",
             )
-        self.last.finish()
-        self.joins_next = self.last.tells and not self.ends
+        self.last.finish(with_next=not self.ends)
         if self.ends and self.closing is not None:
             self.closing()
 
@@ -244,6 +242,8 @@ class Migration:
             self._keep_the_lock(text)
             # The journal is written to while they are locked.
             sql = locking_also(text, self.journal.name.replace("%%", "%")) or text
+        else:
+            self.journal.end()
         runner = Runner(
             self.connection,
             self.tenant.name,
@@ -268,23 +268,17 @@ class Migration:
 
     def before_commit(self) -> None:
         if self.journal is not None:
-            self.journal.commit_postponed()
+            self.journal.end()
         if self.recorder is not None:
             self.recorder.leave()
 
     def commit(self) -> None:
         if self.recorder is not None:
             self.recorder.leave()
-        joins_next, self.joins_next = self.joins_next, False
-        if self.journal is not None:
-            self.journal.postponed = joins_next
-        if not joins_next:
-            self.connection.commit()
+        (self.journal or self.connection).commit()
 
     def rollback(self) -> None:
-        if self.journal is not None:
-            self.journal.commit_postponed()
-        self.connection.rollback()
+        (self.journal or self.connection).rollback()
         if self.recorder is not None:
             self.recorder.undone()
 

@@ -17,10 +17,10 @@ from pymysql.err import MySQLError
 from ebhook import answers
 from ebhook.answers import Answer
 from ebhook.beanstalk import Holder
-from ebhook.database import LOST, Connection, Errno, errno, run, scalar
+from ebhook.database import LOST, Errno, errno, in_transaction, run, scalar
 from ebhook.doubt import Pending, Verdict
 from ebhook.errors import InDoubt, RevisionChanged
-from ebhook.journal import Entry, Journal, fold, who
+from ebhook.journal import Ending, Entry, Journal, fold, who
 from ebhook.revision import Revision
 from ebhook.session import Session
 from ebhook.sql import Kind, Touched, bare, plain, touched
@@ -31,7 +31,6 @@ _SESSIONS_OWN = re.compile(r"\bGET_LOCK\b|\bCONNECTION_ID\b", re.I)
 _LOCKS_ROWS = re.compile(r"\bFOR (?:UPDATE|SHARE)\b|\bLOCK IN SHARE MODE\b", re.I)
 _COMMITS = ("COMMIT", "BEGIN", "START", "LOCK", "UNLOCK", "FLUSH")
 _RUNS_OTHERS = re.compile(r"\s*(CALL|EXECUTE|BEGIN|/\*)", re.I)
-_IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
 
 
 @dataclass
@@ -59,7 +58,7 @@ class Recorder:
             self.resumed = None
         self.text = ""  # of the last statement
         self.verdict: Verdict | None = None  # on the statement in doubt
-        self.refusal: InDoubt | RevisionChanged | None = None
+        self.refusal: InDoubt | RevisionChanged | MySQLError | None = None
         self.session = Session(self.journal.database)
         self.opaque = False  # has run something of which nobody knows what it does
         self.reads = 0  # since the last statement that changes something
@@ -87,10 +86,11 @@ class Recorder:
             raise self.refusal
         text = _writable(text)
         self.text = text
-        if kind is not Kind.DEFINITION:  # which commits by itself
-            self.journal.commit_postponed()
+        own = self.session.owns(kind, text)
+        if own or kind is not Kind.DEFINITION:  # which commits by itself
+            self._end_the_last()
         try:
-            if self.session.owns(kind, text):
+            if own:
                 return self._run_own(kind, text, execute)
             if kind is Kind.READ:
                 return self._read(text, execute)
@@ -123,21 +123,24 @@ class Recorder:
         """The session may be in another database now."""
         self.session.database = str(scalar(self.journal.connection, "SELECT DATABASE()"))
 
-    def finish(self) -> None:
-        """The revision is done; commits with the version."""
+    def finish(self, *, with_next: bool = False) -> None:
+        """The revision is done; commits with the version.
+
+        Args:
+            with_next: the journal may leave it to the next revision's first definition.
+        """
         if self.refusal is not None:
             raise self.refusal
         if self.resumed is not None:
             self._end_early(self.resumed)
-        values: dict[str, object] = {
-            "position": self.index,
-            "digest": self.digest,
-            "checksum": self.revision.checksum,
-            "seconds": time.monotonic() - self.began + ((self.entry and self.entry.seconds) or 0.0),
-            "note": None,
-            **who(self.holder),
-        }
-        self._write(values, finished=True)
+        took = time.monotonic() - self.began + ((self.entry and self.entry.seconds) or 0.0)
+        changes = self._changes({"seconds": took}, finished=True)
+        if with_next and self.tells and self.id is not None:
+            self.journal.ending = Ending(
+                self.id, self.kind, changes, lambda: self._row(changes, finished=True)
+            )
+        else:
+            self._write(changes, finished=True)
 
     def settle(self, note: str) -> int:
         """After a failure, and a rollback: what is certain of the statement in doubt, and why it
@@ -304,7 +307,7 @@ class Recorder:
     def _run_data(self, text: str, execute: Callable[[], Answer | None]) -> None:
         """The position goes into the rows' own transaction, at its end: see `leave`."""
         connection = self.journal.connection
-        alone = bool(connection.get_autocommit()) and not _in_transaction(connection)
+        alone = bool(connection.get_autocommit()) and not in_transaction(connection)
         if alone:
             connection.begin()
         try:
@@ -321,8 +324,13 @@ class Recorder:
     def _run_definition(self, kind: Kind, text: str, execute: Callable[[], Answer | None]) -> None:
         connection, place = self.journal.connection, self.index
         known = touched(text) if kind is Kind.DEFINITION else None
-        pending = self._pending(text, known)
-        self._record(pending=text, pending_objects=pending.dumped())
+        try:
+            pending = self._pending(text, known)
+            self._record(pending=text, pending_objects=pending.dumped())
+        except MySQLError as error:
+            if not self.journal.stands():
+                self.refusal = error
+            raise
         if kind is Kind.OPAQUE:
             self.opaque = True
             connection.commit()  # nobody knows whether it commits by itself
@@ -334,8 +342,8 @@ class Recorder:
                 self.failed = place
                 self._refused(pending)
             raise
-        if not _in_transaction(connection):
-            self.journal.postponed = False
+        if not in_transaction(connection):
+            self.journal.ending = None
         if kind is Kind.OPAQUE:
             self._record(pending=None, pending_objects=None)
             connection.commit()
@@ -343,13 +351,21 @@ class Recorder:
         can_tell = pending.tells and self.journal.witness.innodb
         self.tells = kind is Kind.DEFINITION and can_tell
 
+    def _end_the_last(self) -> None:
+        """What the revision before has left to do."""
+        try:
+            self.journal.end()
+        except MySQLError as error:
+            self.refusal = error
+            raise
+
     def _refused(self, pending: Pending) -> None:
         """The end of the revision before may still be open (a slip of the pen commits nothing). It is
         kept, and what was refused is in no doubt with it."""
-        if self.journal.postponed and self.id is not None:
+        if self.journal.ending is not None and self.id is not None:
             failed = replace(pending, failed=True)
             self.journal.write(self.id, {"pending_objects": failed.dumped()})
-            self.journal.commit_postponed()
+            self.journal.end()
 
     def _execute(self, text: str, execute: Callable[[], Answer | None]) -> None:
         """Runs it. A migration may catch an error and go on: it was issued all the same."""
@@ -391,35 +407,43 @@ class Recorder:
 
     def _record(self, **values: object) -> None:
         """Writes how far the revision is, in the open transaction."""
-        values |= {
-            "position": self.index,
-            "digest": self.digest,
-            "checksum": self.revision.checksum,
-            "note": None,
-        }
-        self._write(values)
+        self._write(self._changes(values))
 
-    def _write(self, values: dict[str, object], *, finished: bool = False) -> None:
-        values |= self.told.news()
-        if finished:
-            values = {name: value for name, value in values.items() if "answers" not in name}
-        if self.id is None or not self.journal.write(self.id, values, finished=finished):
+    def _changes(
+        self, values: Mapping[str, object], *, finished: bool = False
+    ) -> dict[str, object]:
+        """What is new in the row, and `values`."""
+        news = self.told.news(finished=finished)
+        found = {"position": self.index, "digest": self.digest, **news, **values}
+        if self.entry is not None:  # of an earlier run: ours now
+            found |= self._facts()
+        return found
+
+    def _facts(self) -> dict[str, object]:
+        """Columns that are the same throughout a run."""
+        return {"checksum": self.revision.checksum, "note": None, **who(self.holder)}
+
+    def _row(self, changes: Mapping[str, object], *, finished: bool) -> dict[str, object]:
+        """All columns of the row, after `changes`."""
+        return {
+            "revision": self.revision.id,
+            "down_revision": ",".join(self.revision.parents) or None,
+            **self._facts(),
+            **self.told.all(finished=finished),
+            **{name: value for name, value in changes.items() if not name.startswith("+")},
+        }
+
+    def _write(self, changes: Mapping[str, object], *, finished: bool = False) -> None:
+        if self.id is None or not self.journal.write(self.id, changes, finished=finished):
             # New, or undone together with a transaction that the migration rolled back.
-            self._add(values, finished=finished)
+            self._add(changes, finished=finished)
         self.behind = False
         self.told.is_written()
 
-    def _add(self, values: Mapping[str, object], *, finished: bool) -> None:
-        own = {name: value for name, value in values.items() if not name.startswith("+")}
-        own |= self.told.all() | who(self.holder)
+    def _add(self, changes: Mapping[str, object], *, finished: bool) -> None:
         # A migration may ask for the id that its own last INSERT made.
         last = scalar(self.journal.connection, "SELECT LAST_INSERT_ID()") if self.index else 0
-        self.id = self.journal.add(
-            kind=self.kind,
-            revision=self.revision.id,
-            down_revision=",".join(self.revision.parents) or None,
-            **own,
-        )
+        self.id = self.journal.add(self.kind, self._row(changes, finished=finished))
         if last:
             run(self.journal.connection, "DO LAST_INSERT_ID(%s)", last)
         if finished:
@@ -429,11 +453,6 @@ class Recorder:
 def _writable(text: str) -> str:
     """What is no text in a statement (bytes, as PyMySQL 1.1 sends them) in escapes: it goes into columns."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _in_transaction(connection: Connection) -> bool:
-    status: int = connection.server_status  # type: ignore[attr-defined]
-    return bool(status & _IN_TRANSACTION)
 
 
 def in_doubt(tenant: str, entry: Entry) -> InDoubt:

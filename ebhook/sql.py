@@ -82,24 +82,23 @@ def plain(sql: str) -> str:
 
 def kind_of(sql: str) -> Kind:
     """What `sql` does to the transaction that it runs in."""
-    text = plain(sql).lstrip("( ")
-    bare = _STRINGS.sub("''", text)
+    text, words = plain(sql).lstrip("( "), bare(sql).lstrip("( ")
     word = re.match(r"[A-Za-z]+", text)
     verb = word[0].upper() if word else ""
-    if "/*!" in bare or "/*M!" in bare:
+    if "/*!" in words or "/*M!" in words:
         return Kind.OPAQUE
     if verb == "WITH":
-        found = re.search(r"\)\s*(SELECT|UPDATE|DELETE|INSERT|REPLACE|TABLE|VALUES)\b", bare, re.I)
-        changes = re.search(r"\)\s*(UPDATE|DELETE|INSERT|REPLACE)\b", bare, re.I)
+        found = re.search(r"\)\s*(SELECT|UPDATE|DELETE|INSERT|REPLACE|TABLE|VALUES)\b", words, re.I)
+        changes = re.search(r"\)\s*(UPDATE|DELETE|INSERT|REPLACE)\b", words, re.I)
         return Kind.DATA if changes else Kind.READ if found else Kind.OPAQUE
-    if verb == "SET" and (inner := re.match(r"SET STATEMENT .*? FOR ", bare, re.I | re.S)):
-        return kind_of(bare[inner.end() :])  # MariaDB: a variable for one statement
+    if verb == "SET" and (inner := re.match(r"SET STATEMENT .*? FOR ", words, re.I | re.S)):
+        return kind_of(words[inner.end() :])  # MariaDB: a variable for one statement
     if verb == "ANALYZE":  # MariaDB also has ANALYZE UPDATE …, which runs it
-        table = re.match(r"ANALYZE (?:(?:NO_WRITE_TO_BINLOG|LOCAL) )?TABLES? ", bare, re.I)
+        table = re.match(r"ANALYZE (?:(?:NO_WRITE_TO_BINLOG|LOCAL) )?TABLES? ", words, re.I)
         return Kind.DEFINITION if table else Kind.OPAQUE
-    if verb == "BEGIN" and re.match(r"BEGIN NOT ATOMIC\b", bare, re.I):
+    if verb == "BEGIN" and re.match(r"BEGIN NOT ATOMIC\b", words, re.I):
         return Kind.OPAQUE  # MariaDB: a routine without a name
-    if verb == "DO" and not _HARMLESS.issuperset(map(str.upper, _CALLED.findall(bare))):
+    if verb == "DO" and not _HARMLESS.issuperset(map(str.upper, _CALLED.findall(words))):
         return Kind.DATA  # of a function that may change rows
     if _TEMPORARY.match(text):
         return Kind.SESSION
@@ -137,6 +136,7 @@ def called(sql: str) -> set[str]:
     return set(_CALLED.findall(bare(sql)))
 
 
+@lru_cache(maxsize=8)
 def bare(sql: str) -> str:
     """`plain`, and with nothing in its quotes: where a word is a word of the statement's own."""
     return _STRINGS.sub("''", plain(sql))
@@ -164,7 +164,7 @@ def locking_also(sql: str, table: str) -> str | None:
 
 def releases_locks(sql: str) -> bool:
     """Does `sql` say that it frees the named lock that guards a tenant?"""
-    return (
+    return "RELEASE" in sql.upper() and (
         re.search(r"\bRELEASE_ALL_LOCKS ?\(", bare(sql), re.I) is not None
         or re.search(r"\bRELEASE_LOCK ?\( ?['\"]ebhook:", plain(sql), re.I) is not None
     )
@@ -172,7 +172,7 @@ def releases_locks(sql: str) -> bool:
 
 def is_several(sql: str) -> bool:
     """Does `sql` hold more than one statement? The body of a routine counts as one with it."""
-    text = _STRINGS.sub("''", plain(sql))
+    text = bare(sql)
     return ";" in text and not re.search(r"\bBEGIN\b", text, re.I)
 
 

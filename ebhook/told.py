@@ -12,6 +12,7 @@ from ebhook.journal import BETWEEN, LONGEST
 
 _LOGGED = 100_000  # characters of statement texts that are kept per revision
 # What is kept for people has no use for a user's password.
+_WORDS = ("IDENTIFIED", "PASSWORD")
 _PASSWORDS = re.compile(
     r"(\bIDENTIFIED (?:WITH \S+ )?(?:BY|AS) (?:PASSWORD )?|\bPASSWORD ?(?:\( ?|= ?|FOR [^=]*= ?))"
     r"(?:'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\")",
@@ -32,7 +33,9 @@ class Told:
 
     def say(self, text: str) -> None:
         """One more statement."""
-        shown = _PASSWORDS.sub(r"\1'***'", text)
+        shown, words = text, text.upper()
+        if any(word in words for word in _WORDS):
+            shown = _PASSWORDS.sub(r"\1'***'", text)
         self.texts.append(shown[:LONGEST] if self.logged < _LOGGED else "")
         self.logged += len(self.texts[-1])
 
@@ -45,18 +48,23 @@ class Told:
         elif place[1] == 0:  # rows from INSERT … RETURNING: unlike a read, it cannot be asked again
             self.answers[place] = answers.FORGOTTEN
 
-    def all(self, position: int | None = None) -> dict[str, object]:
-        """Columns of the row, for the statements before `position`."""
-        known = ((p, a) for p, a in self.answers.items() if position is None or p[0] < position)
-        return {"statements": _joined(self.texts[:position]), "answers": answers.dumped(known)}
+    def all(self, position: int | None = None, *, finished: bool = False) -> dict[str, object]:
+        """Columns of the row, for the statements before `position`; less the answers if `finished`."""
+        found: dict[str, object] = {"statements": _joined(self.texts[:position]) or None}
+        if not finished:
+            known = ((p, a) for p, a in self.answers.items() if position is None or p[0] < position)
+            found["answers"] = answers.dumped(known) or None
+        return found
 
-    def news(self) -> dict[str, object]:
-        """Columns of the row, or what goes to their ends (``+``)."""
+    def news(self, *, finished: bool = False) -> dict[str, object]:
+        """As `all`, or what goes to the ends of these columns (``+``)."""
         if self.unsure:
-            return self.all()
+            return self.all(finished=finished)
         texts, known = self.written
-        new = list(self.answers.items())[known:]
-        return {"+statements": _joined(self.texts[texts:]), "+answers": answers.dumped(new)}
+        found: dict[str, object] = {"+statements": _joined(self.texts[texts:])}
+        if not finished:
+            found["+answers"] = answers.dumped(list(self.answers.items())[known:])
+        return found
 
     def is_written(self) -> None:
         self.written = (len(self.texts), len(self.answers))

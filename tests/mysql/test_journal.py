@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ from tests.faults.clinic import (
 )
 from tests.faults.content import contents, differences
 from tests.faults.proxy import Fate, Proxy, Query, Where
-from tests.faults.watching import ask
+from tests.faults.watching import ask, until
 
 BINARY = "ALTER TABLE clients MODIFY COLUMN name VARBINARY(50)"
 
@@ -80,9 +81,8 @@ def test_the_end_of_a_revision_goes_with_the_next_definition(clinic: Clinic) -> 
     assert short[start : short.index("COMMIT", start) + 1] == [
         "ALTER TABLE",
         "UPDATE ALEMBIC_VERSION",
-        "J",
         "SHOW CREATE",
-        "J",
+        "J",  # one end, and one beginning
         "ALTER TABLE",
         "UPDATE ALEMBIC_VERSION",
         "J",
@@ -166,6 +166,59 @@ def test_an_end_that_was_not_committed_is_done_by_the_next_run(
 
     assert clinic.changes() == ([PHONE] if where is Where.BEFORE else [])
     assert clinic.columns("clients") == ["id", "name", "n", "email", "phone"]
+
+
+def test_an_end_that_the_server_undid_is_not_told(clinic: Clinic) -> None:
+    """A look at a table can be the victim of a deadlock, which undoes the version that waits."""
+    clinic.do("CREATE TABLE aaa (id INT)")
+    clinic.statements("a002", EMAIL, after="a001")
+    clinic.statements("a003", "ALTER TABLE aaa ADD COLUMN n INT", after="a002")
+    there_and_back = (
+        "RENAME TABLE aaa TO a2, alembic_version TO v2, v2 TO alembic_version, a2 TO aaa"
+    )
+    other = threading.Thread(target=clinic.do, args=(there_and_back,))
+
+    def cross(query: Query) -> Fate:
+        """It has `aaa` for itself, and waits for the version's table."""
+        other.start()
+        waiting = (
+            "SELECT 1 FROM information_schema.processlist"
+            " WHERE state LIKE 'Waiting for%' AND db = DATABASE()"
+        )
+        until(lambda: clinic.ask(waiting), "the other session waits")
+        return Fate.ON
+
+    clinic.strike("`aaa`", Where.BEFORE, cross)
+    clinic.changes()
+    error = clinic.run().error
+    other.join()
+
+    assert isinstance(error, Deadlocked), error
+    assert clinic.version() == "a001"
+    clinic.succeeds()
+    assert clinic.version() == "a003"
+    assert clinic.changes().count(EMAIL) == 1
+
+
+@pytest.mark.parametrize("then", ["ALTER TABLE clients ADD COLUMN phone INT", COUNT])
+def test_an_end_whose_row_somebody_deleted_is_told_in_full(clinic: Clinic, then: str) -> None:
+    clinic.statements("a002", EMAIL, after="a001")
+    clinic.revision(
+        "a003",
+        f"""
+        engine = sa.create_engine({clinic.fleet.server.url(clinic.name)!r})
+        with engine.begin() as other:
+            other.execute(sa.text("DELETE FROM migration_journal"))
+        op.execute({then!r})
+        """,
+        after="a002",
+    )
+
+    clinic.succeeds()
+
+    ends = [(one.revision, one.down_revision, one.position) for one in clinic.entries()]
+    assert sorted(ends) == [("a002", "a001", 1), ("a003", "a002", 1)]
+    assert clinic.entries()[0].statements == (EMAIL,)
 
 
 def test_position_of_a_refused_definition_is_durable_too(clinic: Clinic) -> None:
