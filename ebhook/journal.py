@@ -152,10 +152,13 @@ class Journal:
             self.connection.commit()
 
     def rollback(self) -> None:
+        """Undoes what is open, but for an `Ending` whose commit was asked for."""
         if self.ending is not None and not self.ending.is_due:
             self.ending = None
-        self.end()
-        self.connection.rollback()
+        try:
+            self.end()
+        finally:
+            self.connection.rollback()
 
     def make(self) -> None:
         """Creates the table. Commits."""

@@ -200,6 +200,37 @@ def test_an_end_that_the_server_undid_is_not_told(clinic: Clinic) -> None:
     assert clinic.changes().count(EMAIL) == 1
 
 
+def test_an_end_that_a_read_only_server_refuses_is_not_told(clinic: Clinic) -> None:
+    """A fail-over between two revisions: where it stands is said as it is, and the next run goes on."""
+    clinic.do(
+        "CREATE TABLE other (id INT)",
+        "CREATE USER IF NOT EXISTS no_super@'%' IDENTIFIED BY 'secret'",
+        f"GRANT ALL ON `{clinic.name}`.* TO no_super@'%'",
+    )
+    clinic.statements("a002", EMAIL, after="a001")
+    clinic.statements("a003", "ALTER TABLE other ADD COLUMN n INT", after="a002")
+
+    def fail_over(query: Query) -> Fate:
+        clinic.do("SET GLOBAL read_only = ON")
+        return Fate.ON
+
+    clinic.strike("`other`", Where.BEFORE, fail_over)
+    clinic.changes()
+    url = f"mysql+pymysql://no_super:secret@127.0.0.1:{clinic.proxy.port}/{{tenant}}"
+    try:
+        error = clinic.run(tenants_url=url).error
+    finally:
+        clinic.do("SET GLOBAL read_only = OFF")
+
+    assert error is not None
+    assert "is read-only" in error.what
+    assert "It stands at a001" in error.state
+    assert clinic.version() == "a001"
+    clinic.succeeds(tenants_url=url)
+    assert clinic.version() == "a003"
+    assert clinic.changes().count(EMAIL) == 1
+
+
 @pytest.mark.parametrize("then", ["ALTER TABLE clients ADD COLUMN phone INT", COUNT])
 def test_an_end_whose_row_somebody_deleted_is_told_in_full(clinic: Clinic, then: str) -> None:
     clinic.statements("a002", EMAIL, after="a001")
