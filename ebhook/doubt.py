@@ -20,6 +20,7 @@ from ebhook.sql import Object, bare
 
 # What SHOW CREATE says of what is not there, one number a kind of object.
 _ABSENT = {1146, 1305, 1347, 1360, 1539, 1049, 1051}
+_ENOUGH = 8  # looks at one table each, which take as long as reading the names of a few hundred
 _CREATES = ("CREATE", "/*")
 _OTHER_ENGINE = re.compile(r"\bENGINE ?=? ?(?!InnoDB\b)", re.I)
 
@@ -149,10 +150,29 @@ class Witness:
     database: str
     innodb: bool = False  # are tables of that kind where nothing is said?
     _server: str | None = None
+    _misses: int = 0  # tables that were looked at and were not there
+    _names: set[str] | None = None  # of all tables that may be there, in lower case
 
     def look(self, objects: Sequence[Object]) -> tuple[str | None, ...]:
-        """How objects look now: their SHOW CREATE without AUTO_INCREMENT; None for an absent one."""
-        return tuple(self._look(one) for one in objects)
+        """How objects look now: their SHOW CREATE without AUTO_INCREMENT; None for an absent one.
+
+        A chain that makes many tables is not looked at table by table: after a few that were not
+        there, the names of all that are there are read once, and what is then named is kept beside.
+        """
+        return tuple(None if self._is_new(one) else self._look(one) for one in objects)
+
+    def unsure(self) -> None:
+        """Before a statement that may make tables without naming them to `look`."""
+        self._names, self._misses = None, 0
+
+    def _is_new(self, one: Object) -> bool:
+        """Is that a table that neither was there nor has been named since?"""
+        if self._names is None or one.kind != "TABLE" or one.schema != self.database:
+            return False
+        name = one.name.lower()
+        new = name.isascii() and name not in self._names
+        self._names.add(name)
+        return new
 
     def _look(self, one: Object) -> str | None:
         name = f"{quoted(one.schema or self.database)}.{quoted(one.name)}"
@@ -161,11 +181,18 @@ class Witness:
         try:
             (row,) = rows(self.connection, f"SHOW CREATE {one.kind} {name}")
         except MySQLError as error:
-            if errno(error) in _ABSENT:
-                return None
-            raise
+            if errno(error) not in _ABSENT:
+                raise
+            self._misses += 1
+            if self._misses == _ENOUGH:
+                self._names = self._all_names() | {one.name.lower()}
+            return None
         text = next((v for v in row[1:] if isinstance(v, str) and v.startswith(_CREATES)), "")
         return re.sub(r" AUTO_INCREMENT=\d+", "", text)
+
+    def _all_names(self) -> set[str]:
+        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
+        return {str(name).lower() for (name,) in rows(self.connection, sql, self.database)}
 
     def server(self) -> str:
         """What decides how things look: the version, and the settings that SHOW CREATE obeys."""

@@ -389,6 +389,8 @@ class Recorder:
 
     def _pending(self, text: str, known: Touched | None) -> Pending:
         witness = self.journal.witness
+        if known is None or "RENAME" in text.upper():
+            witness.unsure()
         if known is None:
             return Pending(text, None, server=witness.server())
         here = self.session.database

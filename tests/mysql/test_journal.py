@@ -252,6 +252,63 @@ def test_an_end_whose_row_somebody_deleted_is_told_in_full(clinic: Clinic, then:
     assert clinic.entries()[0].statements == (EMAIL,)
 
 
+MANY = [f"CREATE TABLE t{number:02} (id INT)" for number in range(30)]
+
+
+def test_many_new_tables_are_not_looked_at_one_by_one(clinic: Clinic) -> None:
+    """After a few, the names of all tables are read once. What is there is looked at as ever."""
+    clinic.do("CREATE TABLE T25 (id INT)")
+    clinic.statements("a002", *MANY, "ALTER TABLE t29 ADD COLUMN n INT", after="a001")
+
+    clinic.said.clear()
+    clinic.succeeds()
+
+    looks = [said.rpartition(".")[2].strip("`") for said in clinic.said if "SHOW CREATE" in said]
+    assert looks == [*(f"t{number:02}" for number in range(8)), "t25", "t29"]
+    assert sum("SELECT table_name" in said for said in clinic.said) == 1
+
+
+@pytest.mark.parametrize("where", [Where.BEFORE, Where.AFTER])
+def test_a_new_table_that_was_not_looked_at_is_decided(clinic: Clinic, where: Where) -> None:
+    clinic.statements("a002", *MANY, after="a001")
+    clinic.dies("TABLE t20", where)
+    clinic.changes()
+
+    clinic.succeeds()
+
+    assert clinic.changes() == MANY[20 if where is Where.BEFORE else 21 :]
+
+
+@pytest.mark.parametrize(
+    "makes",
+    [
+        "CREATE TABLE other (id INT)",
+        "CREATE TABLE `Other` (id INT)",
+        "RENAME TABLE t01 TO other",
+        "ALTER TABLE t01 RENAME TO other",
+        "CREATE VIEW other AS SELECT 1",
+        "CALL make_other()",
+    ],
+)
+def test_a_table_that_has_come_meanwhile_is_looked_at(clinic: Clinic, makes: str) -> None:
+    """Whatever made it: once it may be there, its name alone says nothing."""
+    clinic.do("CREATE PROCEDURE make_other() CREATE TABLE other (id INT)")
+    again = "CREATE TABLE other (id INT, more INT)"
+    clinic.statements("a002", *MANY, makes, again, after="a001")
+
+    clinic.said.clear()
+    if "`Other`" in makes:  # another table, where case counts
+        clinic.succeeds()
+    else:
+        clinic.fails(MigrationFailed)
+        half = clinic.half()
+        assert half is not None
+        assert half.pending is not None
+        assert half.pending.before[0] is not None
+
+    assert f"SHOW CREATE TABLE `{clinic.name}`.`other`" in clinic.said
+
+
 def test_position_of_a_refused_definition_is_durable_too(clinic: Clinic) -> None:
     """The implicit commit comes before the refusal."""
     clinic.statements("a002", COUNT, "ALTER TABLE clients ADD COLUMN name INT", after="a001")
