@@ -68,13 +68,17 @@ def at_least(what: str, value: float, target: float, unit: str) -> Verdict:
 
 @dataclass(frozen=True)
 class Case:
-    """A situation, who competes in it, and what should come out. `subject` is what ratios are to."""
+    """A situation, who competes in it, and what should come out. `subject` is what ratios are to.
+
+    `times`: so many rounds for each that was asked for, where one is short and tells little.
+    """
 
     name: str
     title: str
     subject: str
     contenders: Sequence[Contender]
     judge: Callable[[Measured], Sequence[Verdict]]
+    times: int = 1
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -87,6 +91,7 @@ def timed(work: Callable[[], object]) -> float:
 
 def measure(case: Case, rounds: int, say: Callable[[str], None]) -> Measured:
     """One round to warm up, which does not count; then `rounds` that do, each begun by another."""
+    rounds *= case.times
     seconds: dict[str, list[float]] = {contender.name: [] for contender in case.contenders}
     for number in range(rounds + 1):
         shift = number % len(case.contenders)

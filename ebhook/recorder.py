@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from pymysql.err import MySQLError
@@ -17,14 +17,14 @@ from pymysql.err import MySQLError
 from ebhook import answers
 from ebhook.answers import Answer
 from ebhook.beanstalk import Holder
-from ebhook.database import LOST, Errno, errno, in_transaction, run, scalar
+from ebhook.database import LOST, Errno, errno, in_transaction, scalar
 from ebhook.doubt import Pending, Verdict
 from ebhook.errors import InDoubt, RevisionChanged
-from ebhook.journal import Ending, Entry, Journal, fold, who
+from ebhook.journal import Entry, Journal, fold
 from ebhook.revision import Revision
+from ebhook.row import Row
 from ebhook.session import Session
 from ebhook.sql import Kind, Touched, bare, plain, touched
-from ebhook.told import Told
 
 # A read whose answer belongs to the session, which a later run must have for itself.
 _SESSIONS_OWN = re.compile(r"\bGET_LOCK\b|\bCONNECTION_ID\b", re.I)
@@ -52,7 +52,7 @@ class Recorder:
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.id = self.entry.id if self.entry else None
+        self.row = Row(self.journal, self.revision, self.kind, self.holder, self.entry)
         self.resumed = self.entry  # until the migration is where that run ended
         if self.entry is not None and self.entry.pending is None and self.entry.position == 0:
             self.resumed = None
@@ -62,7 +62,7 @@ class Recorder:
         self.session = Session(self.journal.database)
         self.opaque = False  # has run something of which nobody knows what it does
         self.reads = 0  # since the last statement that changes something
-        self.told = Told()
+        self.told = self.row.told
         self.behind = False  # the row's position is not `index`
         # What is certain of the last definition, whatever else the transaction comes to.
         self.certain: tuple[int, str] | None = None
@@ -134,13 +134,7 @@ class Recorder:
         if self.resumed is not None:
             self._end_early(self.resumed)
         took = time.monotonic() - self.began + ((self.entry and self.entry.seconds) or 0.0)
-        changes = self._changes({"seconds": took}, finished=True)
-        if with_next and self.tells and self.id is not None:
-            self.journal.ending = Ending(
-                self.id, self.kind, changes, lambda: self._row(changes, finished=True)
-            )
-        else:
-            self._write(changes, finished=True)
+        self.row.finish(self.index, self.digest, took, with_next=with_next and self.tells)
 
     def settle(self, note: str) -> int:
         """After a failure, and a rollback: what is certain of the statement in doubt, and why it
@@ -150,7 +144,7 @@ class Recorder:
             return 0
         position = entry.position
         values: dict[str, object] = {"note": note[:1000]}
-        if entry.id == self.id and entry.pending is not None:
+        if entry.id == self.row.id and entry.pending is not None:
             if self.certain is not None and self.certain[0] == position + 1:
                 position, digest = self.certain
                 values |= {"position": position, "digest": digest}
@@ -362,9 +356,9 @@ class Recorder:
     def _refused(self, pending: Pending) -> None:
         """The end of the revision before may still be open (a slip of the pen commits nothing). It is
         kept, and what was refused is in no doubt with it."""
-        if self.journal.ending is not None and self.id is not None:
+        if self.journal.ending is not None and self.row.id is not None:
             failed = replace(pending, failed=True)
-            self.journal.write(self.id, {"pending_objects": failed.dumped()})
+            self.journal.write(self.row.id, {"pending_objects": failed.dumped()})
             self.journal.end()
 
     def _execute(self, text: str, execute: Callable[[], Answer | None]) -> None:
@@ -409,47 +403,8 @@ class Recorder:
 
     def _record(self, **values: object) -> None:
         """Writes how far the revision is, in the open transaction."""
-        self._write(self._changes(values))
-
-    def _changes(
-        self, values: Mapping[str, object], *, finished: bool = False
-    ) -> dict[str, object]:
-        """What is new in the row, and `values`."""
-        news = self.told.news(finished=finished)
-        found = {"position": self.index, "digest": self.digest, **news, **values}
-        if self.entry is not None:  # of an earlier run: ours now
-            found |= self._facts()
-        return found
-
-    def _facts(self) -> dict[str, object]:
-        """Columns that are the same throughout a run."""
-        return {"checksum": self.revision.checksum, "note": None, **who(self.holder)}
-
-    def _row(self, changes: Mapping[str, object], *, finished: bool) -> dict[str, object]:
-        """All columns of the row, after `changes`."""
-        return {
-            "revision": self.revision.id,
-            "down_revision": ",".join(self.revision.parents) or None,
-            **self._facts(),
-            **self.told.all(finished=finished),
-            **{name: value for name, value in changes.items() if not name.startswith("+")},
-        }
-
-    def _write(self, changes: Mapping[str, object], *, finished: bool = False) -> None:
-        if self.id is None or not self.journal.write(self.id, changes, finished=finished):
-            # New, or undone together with a transaction that the migration rolled back.
-            self._add(changes, finished=finished)
+        self.row.write(self.index, self.digest, values)
         self.behind = False
-        self.told.is_written()
-
-    def _add(self, changes: Mapping[str, object], *, finished: bool) -> None:
-        # A migration may ask for the id that its own last INSERT made.
-        last = scalar(self.journal.connection, "SELECT LAST_INSERT_ID()") if self.index else 0
-        self.id = self.journal.add(self.kind, self._row(changes, finished=finished))
-        if last:
-            run(self.journal.connection, "DO LAST_INSERT_ID(%s)", last)
-        if finished:
-            self.journal.write(self.id, {}, finished=True)
 
 
 def _writable(text: str) -> str:

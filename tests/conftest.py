@@ -44,6 +44,11 @@ PLANTED = "hunter2"
 # --- the run -------------------------------------------------------------------------------------
 
 
+def pytest_configure() -> None:
+    """What is started in the background ignores Ctrl-C, and so would the programs under test."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_report_header() -> list[str]:
     packages = ", ".join(f"{name} {version(name)}" for name in ("sqlalchemy", "alembic", "pymysql"))
     servers = ", ".join(f"{flavour} {_server_version(flavour)}" for flavour in Flavour)

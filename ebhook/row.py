@@ -1,0 +1,84 @@
+"""The row of the journal that belongs to one run of a revision, as it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ebhook.beanstalk import Holder
+from ebhook.database import run, scalar
+from ebhook.journal import Ending, Entry, Journal, who
+from ebhook.revision import Revision
+from ebhook.told import Told
+
+
+@dataclass
+class Row:
+    """`entry` is what an earlier run left of it, or None: then it comes with the first `write`."""
+
+    journal: Journal
+    revision: Revision
+    kind: str
+    holder: Holder
+    entry: Entry | None
+    told: Told = field(default_factory=Told)
+
+    def __post_init__(self) -> None:
+        self.id = self.entry.id if self.entry else None
+
+    def write(self, position: int, digest: str, values: Mapping[str, object]) -> None:
+        """How far the revision is, what it has told since, and `values`; in the open transaction."""
+        self._write(self._changes(position, digest, values))
+
+    def finish(self, position: int, digest: str, seconds: float, *, with_next: bool) -> None:
+        """The revision is done; in the transaction that moves the version.
+
+        Args:
+            with_next: leave it to the next revision's first definition, if the journal can.
+        """
+        changes = self._changes(position, digest, {"seconds": seconds}, finished=True)
+        if with_next and self.id is not None:
+            self.journal.ending = Ending(
+                self.id, self.kind, changes, lambda: self._all(changes, finished=True)
+            )
+        else:
+            self._write(changes, finished=True)
+
+    def _changes(
+        self, position: int, digest: str, values: Mapping[str, object], *, finished: bool = False
+    ) -> dict[str, object]:
+        news = self.told.news(finished=finished)
+        changes = {"position": position, "digest": digest, **news, **values}
+        if self.entry is not None:  # of an earlier run: ours now
+            changes |= self._facts()
+        return changes
+
+    def _facts(self) -> dict[str, object]:
+        """Columns that are the same throughout a run."""
+        return {"checksum": self.revision.checksum, "note": None, **who(self.holder)}
+
+    def _all(self, changes: Mapping[str, object], *, finished: bool) -> dict[str, object]:
+        """All columns, after `changes`."""
+        return {
+            "revision": self.revision.id,
+            "down_revision": ",".join(self.revision.parents) or None,
+            **self._facts(),
+            **self.told.all(finished=finished),
+            **{name: value for name, value in changes.items() if not name.startswith("+")},
+        }
+
+    def _write(self, changes: Mapping[str, object], *, finished: bool = False) -> None:
+        if self.id is None or not self.journal.write(self.id, changes, finished=finished):
+            # New, or undone together with a transaction that the migration rolled back.
+            self._add(changes, finished=finished)
+        self.told.is_written()
+
+    def _add(self, changes: Mapping[str, object], *, finished: bool) -> None:
+        connection = self.journal.connection
+        # A migration may ask for the id that its own last INSERT made.
+        last = scalar(connection, "SELECT LAST_INSERT_ID()") if changes["position"] else 0
+        self.id = self.journal.add(self.kind, self._all(changes, finished=finished))
+        if last:
+            run(connection, "DO LAST_INSERT_ID(%s)", last)
+        if finished:
+            self.journal.write(self.id, {}, finished=True)
