@@ -50,6 +50,7 @@ COLUMNS = {
 }
 LONGEST = 2000  # characters of a statement that are kept for people
 BETWEEN = "\n;\n"
+_NOW = "UTC_TIMESTAMP(6)"
 _ADDED_AND_CHANGED = 1 + 2  # rows, as the server counts them with ON DUPLICATE KEY UPDATE
 
 
@@ -125,7 +126,7 @@ class Journal:
         if ending is None:
             return
         if not (ending.is_written or self.write(ending.id, ending.changes, finished=True)):
-            self.write(self.add(ending.kind, ending.row()), {}, finished=True)
+            self.add(ending.kind, ending.row(), finished=True)
         if ending.is_due:
             self.connection.commit()
 
@@ -222,25 +223,25 @@ class Journal:
         sql = f"UPDATE {self.name} SET {_assignments(values, finished=finished)} WHERE id = %s"
         return bool(run(self.connection, sql, *values.values(), id))
 
-    def add(self, kind: str, values: Mapping[str, object]) -> int:
+    def add(self, kind: str, values: Mapping[str, object], *, finished: bool = False) -> int:
         """A new entry, in the open transaction; its id. An `Ending` is written with it."""
+        ending = self.ending if self.ending and not self.ending.is_written else None
         known = {name: value for name, value in values.items() if value is not None}
         columns = "".join(f", {quoted(name)}" for name in known)
         sql = (
-            f"INSERT INTO {self.name} (id, started_at, kind{columns}) "
-            f"VALUES (NULL, UTC_TIMESTAMP(6), %s{', %s' * len(known)})"
+            f"INSERT INTO {self.name} (id, started_at, finished_at, kind{columns}) VALUES "
+            f"(NULL, {_NOW}, {_NOW if finished else 'NULL'}, %s{', %s' * len(known)})"
         )
         given = [kind, *known.values()]
-        ending = self.ending
-        if ending is not None and not ending.is_written:
+        if ending is not None:
             changes = _assignments(ending.changes, finished=True)
             nothing = ", DEFAULT" * len(known)
-            sql += f", (%s, NULL, %s{nothing}) ON DUPLICATE KEY UPDATE {changes}"
+            sql += f", (%s, NULL, NULL, %s{nothing}) ON DUPLICATE KEY UPDATE {changes}"
             given += [ending.id, ending.kind, *ending.changes.values()]
         with self.connection.cursor() as cursor:
             touched = cursor.execute(sql, given)
             id = int(cursor.lastrowid)  # of the first row
-        if ending is not None and not ending.is_written:
+        if ending is not None:
             ending.is_written = True
             if touched != _ADDED_AND_CHANGED:
                 self.write(ending.id, ending.row(), finished=True)
@@ -257,14 +258,13 @@ class Journal:
             values["+statements"] = entry.pending.sql[:LONGEST] + BETWEEN
         self.write(entry.id, values)
         said = f"statement {entry.position + 1} of {entry.revision} counts as {word}"
-        self.write(self.add("resolve", {**who(holder), "note": said}), {}, finished=True)
+        self.add("resolve", {**who(holder), "note": said}, finished=True)
         self.connection.commit()
 
     def note(self, kind: str, holder: Holder, note: str) -> None:
         """A line of history that is no revision (a cleared lock), if there is a journal. Commits."""
         try:
-            id = self.add(kind, {**who(holder), "note": note})
-            self.write(id, {}, finished=True)
+            self.add(kind, {**who(holder), "note": note}, finished=True)
             self.connection.commit()
         except MySQLError as error:
             if errno(error) != Errno.NO_SUCH_TABLE:
@@ -280,7 +280,7 @@ def _assignments(values: Mapping[str, object], *, finished: bool) -> str:
     ]
     if finished:
         found.append(
-            "pending = NULL, pending_objects = NULL, answers = NULL, finished_at = UTC_TIMESTAMP(6)"
+            f"pending = NULL, pending_objects = NULL, answers = NULL, finished_at = {_NOW}"
         )
     return ", ".join(found)
 

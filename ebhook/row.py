@@ -77,8 +77,7 @@ class Row:
         connection = self.journal.connection
         # A migration may ask for the id that its own last INSERT made.
         last = scalar(connection, "SELECT LAST_INSERT_ID()") if changes["position"] else 0
-        self.id = self.journal.add(self.kind, self._all(changes, finished=finished))
+        values = self._all(changes, finished=finished)
+        self.id = self.journal.add(self.kind, values, finished=finished)
         if last:
             run(connection, "DO LAST_INSERT_ID(%s)", last)
-        if finished:
-            self.journal.write(self.id, {}, finished=True)
