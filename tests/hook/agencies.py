@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,13 +44,6 @@ def journal(agencies: Fleet, name: str) -> list[tuple[Any, ...]]:
             "SELECT revision, holder, environment, version_label FROM migration_journal ORDER BY id"
         )
         return list(cursor.fetchall())
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"it never came: {what}"
-        time.sleep(0.02)
 
 
 def is_quiet(ran: Ran) -> bool:

@@ -8,6 +8,7 @@ import time
 
 from ebhook.errors import Exit
 from tests.conftest import Fleets
+from tests.faults.watching import until
 from tests.hook.agencies import (
     ON_MARIADB,
     PASSWORD,
@@ -17,7 +18,6 @@ from tests.hook.agencies import (
     is_quiet,
     journal,
     on,
-    until,
     versions,
 )
 

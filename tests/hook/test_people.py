@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ebhook.errors import Exit
+from tests.faults.watching import until
 from tests.hook.agencies import (
     ON_MARIADB,
     Bundle,
@@ -10,7 +11,6 @@ from tests.hook.agencies import (
     Instances,
     journal,
     on,
-    until,
     versions,
 )
 

@@ -71,7 +71,7 @@ class Project:
 
     folder: Path
     fleet: Fleet
-    library: Path | None  # Flask-Migrate 3, in front of the installed one
+    older: Path | None  # Flask-Migrate 3, in front of the installed one
 
     @property
     def versions(self) -> list[Path]:
@@ -89,7 +89,7 @@ class Project:
             env=clean_environment()
             | {
                 "APP_DATABASE_URI": self.fleet.url(self.fleet.names[0]),
-                "PYTHONPATH": os.pathsep.join([*([str(self.library)] * bool(self.library)), "."]),
+                "PYTHONPATH": os.pathsep.join([*([str(self.older)] * bool(self.older)), "."]),
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -129,8 +129,8 @@ def install_flask_migrate_3() -> Path:
 @pytest.fixture(params=[4, 3], ids=["fm4", "fm3"])
 def project(request: pytest.FixtureRequest, fleet: Fleets, tmp_path: Path) -> Project:
     """A new project with one table in its models and no revision yet."""
-    library = install_flask_migrate_3() if request.param == 3 else None
-    project = Project(tmp_path, fleet(1), library)
+    older = install_flask_migrate_3() if request.param == 3 else None
+    project = Project(tmp_path, fleet(1), older)
     (tmp_path / "ebhook.toml").write_text('flask_app = "app:create_app"\n')
     project.models()
     return project
@@ -170,7 +170,7 @@ def test_flask_db_goes_on_under_the_rules(project: Project, ebhook: Ebhook) -> N
         '    tier = db.Column(db.Integer, server_default="1", nullable=False)\n' + TABLES
     )
     said = project.db(["migrate", "-m", "JMS-2 add visits"], "upgrade")
-    if project.library is None:  # Flask-Migrate 3 has no such command
+    if project.older is None:  # Flask-Migrate 3 has no such command
         assert "New upgrade operations detected" in project.db("check")  # it tells of the ghosts
 
     assert "drop table leftovers" in said
@@ -240,7 +240,7 @@ def test_ebhook_migrate_in_the_same_project(project: Project, ebhook: Ebhook) ->
         env={
             "APP_DATABASE_URI": "mysql+pymysql://nobody@127.0.0.1:1/none",
             "EBHOOK_SCRATCH_URL": project.fleet.url(""),
-            "PYTHONPATH": str(project.library or ""),
+            "PYTHONPATH": str(project.older or ""),
         },
     )
 

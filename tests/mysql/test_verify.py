@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ebhook.verify.diff import diff
 from ebhook.verify.snapshot import Snapshot, parse
 from ebhook.workbench import PREFIX
 from tests.conftest import AnyServer, Ebhook, Ran
+from tests.faults.watching import ask, until
 
 ROOT = Path(__file__).parents[2]
 PROJECTS = ROOT / "tests" / "projects"
@@ -344,12 +344,14 @@ def test_nothing_stays_after_an_interruption(
     slow = ('op.execute("DO SLEEP(60)")', "pass")
     folder = write(tmp_path, {"first": FIRST, "slow": slow})
     process = ebhook.start("verify", cwd=folder, env={"EBHOOK_SCRATCH_URL": server.url("")})
-    with server.connect() as connection, connection.cursor() as cursor:
-        while not cursor.execute(
-            "SELECT 1 FROM information_schema.processlist WHERE info = 'DO SLEEP(60)'"
-        ):
+    with server.connect() as connection:
+        asleep = "SELECT 1 FROM information_schema.processlist WHERE info = 'DO SLEEP(60)'"
+
+        def sleeps() -> bool:
             assert process.poll() is None
-            time.sleep(0.05)
+            return bool(ask(connection, asleep))
+
+        until(sleeps, "the revision is under way")
     process.terminate()
     _, stderr = process.communicate(timeout=30)
 
