@@ -28,10 +28,10 @@ from botocore.exceptions import (
 )
 
 from ebhook.beanstalk import ask_metadata
+from ebhook.database.url import Url, UrlInvalid, read_login
 from ebhook.errors import EbhookError, Refused, SettingsFailed, Unreachable
 from ebhook.secret import Secret
 from ebhook.settings import Settings
-from ebhook.url import Url, UrlInvalid, read_login
 
 BATCH = 20  # secrets in one BatchGetSecretValue: its limit
 

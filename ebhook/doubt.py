@@ -15,8 +15,8 @@ from functools import lru_cache
 import msgspec
 from pymysql.err import MySQLError
 
-from ebhook.database import Connection, errno, quoted, rows
-from ebhook.sql import Object, bare
+from ebhook.database.connection import Connection, errno, quoted, rows
+from ebhook.sql.statement import Object, bare
 
 # What SHOW CREATE says of what is not there, one number a kind of object.
 _ABSENT = {1146, 1305, 1347, 1360, 1539, 1049, 1051}

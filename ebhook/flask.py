@@ -151,12 +151,12 @@ def _tell(kept: Kept) -> None:
 def _write_sum(settings: Settings) -> None:
     import click
 
-    from ebhook import chain_sum
-    from ebhook.chain import check_chain, read_revisions
+    from ebhook.chain import checksums
+    from ebhook.chain.folder import check_chain, read_revisions
 
     try:
         chain = check_chain(read_revisions(settings.folder, env_py=settings.env_py))
-        chain_sum.write(settings.folder, chain.revisions.values())
+        checksums.write(settings.folder, chain.revisions.values())
     except EbhookError as error:  # the revision is written; what it does to the chain is the news
         click.echo(f"{error.what}\n{error.next}", err=True)
 

@@ -23,7 +23,16 @@ from pymysql.err import MySQLError
 from ebhook import answers
 from ebhook.answers import Answer, Place
 from ebhook.beanstalk import Holder
-from ebhook.database import Connection, Errno, errno, in_transaction, quoted, rows, run, text_of
+from ebhook.database.connection import (
+    Connection,
+    Errno,
+    errno,
+    in_transaction,
+    quoted,
+    rows,
+    run,
+    text_of,
+)
 from ebhook.doubt import Pending, Witness
 from ebhook.errors import JournalForeign
 

@@ -22,7 +22,7 @@ from math import ceil
 from pymysql.err import MySQLError
 
 from ebhook.beanstalk import Holder
-from ebhook.database import (
+from ebhook.database.connection import (
     Connection,
     Errno,
     errno,
@@ -254,7 +254,7 @@ class TenantLock:
             left = max(0.0, deadline - time.monotonic())
             emit(LockWaiting(self.tenant, str(row or "somebody"), row.since if row else None, left))
 
-        from ebhook.retry import retrying  # late: a boot at head waits for nobody
+        from ebhook.database.retry import retrying  # late: a boot at head waits for nobody
 
         retry = retrying(
             on=_Held,

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pymysql.err import MySQLError
 
-from ebhook.database import (
+from ebhook.database.connection import (
     DENIED,
     LOST,
     READ_ONLY,

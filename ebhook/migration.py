@@ -16,7 +16,7 @@ from pymysql.err import MySQLError
 
 from ebhook.answers import Answer, given, taken
 from ebhook.beanstalk import Holder
-from ebhook.database import (
+from ebhook.database.connection import (
     BUSY,
     DENIED,
     IN_THE_WAY,
@@ -45,7 +45,7 @@ from ebhook.events import Emit, RevisionDone, RevisionStarted
 from ebhook.journal import Entry, Journal
 from ebhook.project import Project
 from ebhook.recorder import Recorder
-from ebhook.sql import Kind, is_several, kind_of, locking_also, releases_locks
+from ebhook.sql.statement import Kind, is_several, kind_of, locking_also, releases_locks
 from ebhook.statements import Runner
 from ebhook.tap import Tap
 
@@ -352,7 +352,7 @@ class Migration:
 
     def _state(self, why: str) -> str:
         """The version, and how many statements of the failed revision are in, from the database."""
-        from ebhook.database import versions
+        from ebhook.database.connection import versions
 
         table = self.project.settings.version_table
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ebhook.beanstalk import Holder
-from ebhook.database import Tenant
+from ebhook.database.connection import Tenant
 from ebhook.errors import EbhookError
 
 

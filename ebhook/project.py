@@ -23,11 +23,11 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from ebhook.chain import Chain, ini_file, version_folders
-from ebhook.database import errno, text_of
+from ebhook.chain.folder import Chain, ini_file, version_folders
+from ebhook.database.connection import errno, text_of
+from ebhook.database.url import Url
 from ebhook.errors import ChainBroken, EbhookError, Refused, SettingsFailed
 from ebhook.settings import Settings
-from ebhook.url import Url
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext

@@ -17,14 +17,14 @@ from pymysql.err import MySQLError
 from ebhook import answers
 from ebhook.answers import Answer
 from ebhook.beanstalk import Holder
-from ebhook.database import LOST, Errno, errno, in_transaction, scalar
+from ebhook.chain.revision import Revision
+from ebhook.database.connection import LOST, Errno, errno, in_transaction, scalar
 from ebhook.doubt import Pending, Verdict
 from ebhook.errors import InDoubt, RevisionChanged
 from ebhook.journal import Entry, Journal, fold
-from ebhook.revision import Revision
 from ebhook.row import Row
 from ebhook.session import Session
-from ebhook.sql import Kind, Touched, bare, plain, touched
+from ebhook.sql.statement import Kind, Touched, bare, plain, touched
 
 # A read whose answer belongs to the session, which a later run must have for itself.
 _SESSIONS_OWN = re.compile(r"\bGET_LOCK\b|\bCONNECTION_ID\b", re.I)

@@ -19,8 +19,8 @@ from typing import Any
 from pymysql.err import MySQLError
 
 from ebhook.beanstalk import Holder
-from ebhook.chain import Chain
-from ebhook.database import Tenant, connect, run
+from ebhook.chain.folder import Chain
+from ebhook.database.connection import Tenant, connect, run
 from ebhook.errors import (
     ConnectionLost,
     Deadlocked,

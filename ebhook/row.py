@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ebhook.beanstalk import Holder
-from ebhook.database import run, scalar
+from ebhook.chain.revision import Revision
+from ebhook.database.connection import run, scalar
 from ebhook.journal import Ending, Entry, Journal, who
-from ebhook.revision import Revision
 from ebhook.told import Told
 
 

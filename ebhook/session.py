@@ -10,7 +10,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from ebhook.sql import Kind, Object, bare, called, plain, renamed, temporary, touched, written
+from ebhook.sql.statement import (
+    Kind,
+    Object,
+    bare,
+    called,
+    plain,
+    renamed,
+    temporary,
+    touched,
+    written,
+)
 
 _TEXTS = re.compile(r"'(?:[^'\\]++|\\.|'')*+'", re.S)
 _VARIABLE = re.compile(r"(?<![@\w])@(`[^`]+`|[\w$.]+)")

@@ -12,11 +12,11 @@ from typing import Any
 
 from pymysql.err import MySQLError, OperationalError
 
-from ebhook.database import Connection, Errno, errno, rows, run, scalar, text_of
+from ebhook.database.connection import Connection, Errno, errno, rows, run, scalar, text_of
+from ebhook.database.retry import retrying
 from ebhook.events import AlgorithmFallback, Emit, StatementRetried
-from ebhook.retry import retrying
 from ebhook.settings import Ddl
-from ebhook.sql import Kind, table_of
+from ebhook.sql.statement import Kind, table_of
 
 # From the cheapest to the costliest; "copy" leaves the choice to the server.
 ALGORITHMS = {

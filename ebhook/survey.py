@@ -14,8 +14,8 @@ from typing import Any
 
 from pymysql.err import MySQLError
 
-from ebhook.chain import Chain
-from ebhook.database import (
+from ebhook.chain.folder import Chain
+from ebhook.database.connection import (
     LOST,
     Connection,
     Errno,

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from pymysql.cursors import Cursor
 
-from ebhook.database import Connection
+from ebhook.database.connection import Connection
 
 
 class Listener(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pymysql.err import MySQLError
 
-from ebhook.database import (
+from ebhook.database.connection import (
     Connection,
     connect_patiently,
     explain,

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
-from ebhook.database import connect
+from ebhook.database.connection import connect
+from ebhook.database.url import Url
 from ebhook.errors import EbhookError
-from ebhook.url import Url
 
 TIMES = 10  # Python 3.11 specialises what has run eight times
 _PATIENCE = 2.0  # seconds for a server that has just answered

@@ -22,15 +22,15 @@ from alembic.runtime.migration import MigrationStep
 from pymysql.err import MySQLError
 
 from ebhook.beanstalk import Holder
-from ebhook.chain import Chain
-from ebhook.database import Connection, Tenant, connect, explain, quoted, run, scalar
+from ebhook.chain.folder import Chain
+from ebhook.database.connection import Connection, Tenant, connect, explain, quoted, run, scalar
+from ebhook.database.url import Url, parse_url
 from ebhook.errors import SettingsFailed
 from ebhook.journal import Journal
 from ebhook.migration import Migration
 from ebhook.project import Project, load_project
 from ebhook.scratch import Flavour, server
 from ebhook.settings import Settings
-from ebhook.url import Url, parse_url
 
 Say = Callable[[str], None]
 PREFIX = "ebhook_scratch_"

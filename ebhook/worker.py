@@ -29,12 +29,12 @@ from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from ebhook.chain import Chain
+from ebhook.chain.folder import Chain
+from ebhook.database.url import Url
 from ebhook.errors import ChainBroken, EbhookError, StateUnknown
 from ebhook.events import Emit, Event, PasswordRead, Printed
 from ebhook.orders import Finished, Order
 from ebhook.settings import Settings
-from ebhook.url import Url
 
 if TYPE_CHECKING:
     from ebhook.project import Project

@@ -10,13 +10,13 @@ from typing import Any
 from benchmarks.lab import Lab
 from benchmarks.measure import Case, Contender, Measured, Verdict, at_most, timed
 from ebhook.beanstalk import Holder
-from ebhook.chain import read_chain
-from ebhook.database import Tenant, connect, run
+from ebhook.chain.folder import read_chain
+from ebhook.database.connection import Tenant, connect, run
+from ebhook.database.url import parse_url
 from ebhook.journal import Journal
 from ebhook.migration import Migration
 from ebhook.project import Project, load_project
 from ebhook.settings import load
-from ebhook.url import parse_url
 
 WITH = "with the journal"
 WITHOUT = "without it"

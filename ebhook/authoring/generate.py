@@ -16,7 +16,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError, rev_id
 
 from ebhook.authoring.additive import Kept, Question, keep_additions
-from ebhook.database import Tenant
+from ebhook.database.connection import Tenant
 from ebhook.errors import ChainBroken, EbhookError
 from ebhook.project import Project, alembic_config
 from ebhook.settings import Settings

@@ -9,9 +9,9 @@ import tokenize
 from dataclasses import replace
 from pathlib import Path
 
-from ebhook.chain import Chain, heads_of, in_order
+from ebhook.chain.folder import Chain, heads_of, in_order
+from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken, UsageFailed
-from ebhook.revision import Revision
 
 _REVISES = re.compile(r"(?<=[\r\n])(Revises:)[^\S\r\n]*([^\r\n]*?)(?=[^\S\r\n]*(?:[\r\n]|\Z))")
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ebhook.authoring.ticket import ticket_of
-from ebhook.chain import Chain, heads_of, in_order
-from ebhook.chain_sum import Change, Difference
+from ebhook.chain.checksums import Change, Difference
+from ebhook.chain.folder import Chain, heads_of, in_order
+from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken
-from ebhook.revision import Revision
 from ebhook.settings import Settings
-from ebhook.sql import plain
+from ebhook.sql.statement import plain
 
 _WORDS = {
     "create_table": "creates {0}",

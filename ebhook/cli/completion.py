@@ -30,7 +30,7 @@ def tenants(context: click.Context, _: click.Parameter, word: str) -> list[Compl
         return []
     names: Iterable[str] = settings.tenants.names
     if not names and settings.tenants.url is not None:
-        from ebhook.url import UrlInvalid, parse_url
+        from ebhook.database.url import UrlInvalid, parse_url
 
         try:
             database = parse_url(settings.tenants.url.reveal()).database
@@ -48,7 +48,7 @@ def revisions(context: click.Context, _: click.Parameter, word: str) -> list[Com
         return []
     from click.shell_completion import CompletionItem
 
-    from ebhook.chain import in_order, read_revisions
+    from ebhook.chain.folder import in_order, read_revisions
 
     try:
         found = in_order(read_revisions(settings.folder, env_py=settings.env_py))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from ebhook import chain_sum
 from ebhook.authoring.graph import dot, mermaid
 from ebhook.authoring.summary import Overview, in_any_order, overview
-from ebhook.chain import check_chain, heads_of, in_order, read_chain, read_revisions
+from ebhook.chain import checksums
+from ebhook.chain.folder import check_chain, heads_of, in_order, read_chain, read_revisions
 from ebhook.commands.gather import Options, load_settings
 from ebhook.errors import ChainBroken, EbhookError, Exit
 from ebhook.lint.checking import check
@@ -75,8 +75,8 @@ def chain(options: Options, *, graph: Literal["mermaid", "dot"] | None, write: b
 
 def _write(options: Options, settings: Settings) -> Exit:
     checked = check_chain(read_revisions(settings.folder, env_py=settings.env_py))
-    written = chain_sum.write(settings.folder, checked.revisions.values())
-    path = settings.folder / chain_sum.FILE_NAME
+    written = checksums.write(settings.folder, checked.revisions.values())
+    path = settings.folder / checksums.FILE_NAME
     if options.json:
         print_json({"head": checked.head, "file": str(path), "written": written})
     elif written:
@@ -90,7 +90,7 @@ def _look(settings: Settings) -> Overview:
     revisions = in_any_order(read_revisions(settings.folder, env_py=settings.env_py))
     findings = _findings(settings)
     try:
-        listed = chain_sum.read(settings.folder)
+        listed = checksums.read(settings.folder)
     except ChainBroken as problem:
         found = overview(revisions, settings, findings=findings)
         return replace(
@@ -99,7 +99,7 @@ def _look(settings: Settings) -> Overview:
             next=found.next or problem.next,
             broken=True,
         )
-    differences = () if listed is None else chain_sum.compare(settings.folder, listed, revisions)
+    differences = () if listed is None else checksums.compare(settings.folder, listed, revisions)
     return overview(revisions, settings, differences, findings)
 
 

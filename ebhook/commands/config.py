@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ebhook.commands.gather import Options, load_settings
+from ebhook.database.url import parse_url
 from ebhook.errors import Exit
 from ebhook.report import print_json, table
 from ebhook.secret import Secret
 from ebhook.settings import KEYS, value_of, variable_of
-from ebhook.url import parse_url
 
 
 def config(options: Options) -> Exit:

@@ -18,9 +18,9 @@ from typing import IO, Any
 
 import click
 
-from ebhook.chain import read_chain
+from ebhook.chain.folder import read_chain
 from ebhook.commands.gather import Options, load_settings
-from ebhook.database import quoted, scalar
+from ebhook.database.connection import quoted, scalar
 from ebhook.errors import Exit
 from ebhook.report import table
 from ebhook.scratch import Flavour, Server, server

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ebhook import beanstalk
-from ebhook.chain import Chain, read_chain
+from ebhook.chain.folder import Chain, read_chain
 from ebhook.commands.gather import Options, gather_tenants, load_settings, reporter
-from ebhook.database import Tenant
+from ebhook.database.connection import Tenant
 from ebhook.doctor import Finding, Level, examine_aws, examine_machine, examine_servers
 from ebhook.doctor.finding import failed, ok
 from ebhook.doctor.show import as_text

@@ -9,7 +9,7 @@ import time
 import click
 
 from ebhook.beanstalk import identify
-from ebhook.chain import Chain
+from ebhook.chain.folder import Chain
 from ebhook.commands.gather import Options, gather, load_settings, look, reporter
 from ebhook.errors import Exit, RevisionUnknown, UsageFailed
 from ebhook.report import print_json, rollout_document, rollout_text

@@ -13,14 +13,14 @@ import click
 
 from ebhook import beanstalk
 from ebhook import settings as settings_module
-from ebhook.chain import Chain, read_chain
-from ebhook.database import Tenant
+from ebhook.chain.folder import Chain, read_chain
+from ebhook.database.connection import Tenant
+from ebhook.database.url import fill
 from ebhook.errors import SettingsFailed
 from ebhook.report import Reporter
 from ebhook.settings import FILE_NAME, SOURCES, Settings, value_of
 from ebhook.survey import Standing, State, survey
 from ebhook.tenants import discover, select
-from ebhook.url import fill
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from pymysql.err import MySQLError
 
-from ebhook.chain import Chain
+from ebhook.chain.folder import Chain
 from ebhook.commands.gather import Options, gather, load_settings, reporter
-from ebhook.database import Tenant, connect_patiently, explain
+from ebhook.database.connection import Tenant, connect_patiently, explain
 from ebhook.errors import EbhookError, Exit, worst
 from ebhook.journal import Entry, Journal
 from ebhook.report import print_json, problems_text, table, unread_documents

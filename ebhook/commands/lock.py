@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pymysql.err import MySQLError
 
 from ebhook.beanstalk import identify
-from ebhook.chain import Chain
+from ebhook.chain.folder import Chain
 from ebhook.commands.gather import Options, gather_tenants, load_settings, reporter
-from ebhook.database import Tenant, connect, explain
+from ebhook.database.connection import Tenant, connect, explain
 from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
 from ebhook.journal import Journal
 from ebhook.lock import TenantLock

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ebhook import chain_sum
 from ebhook.authoring.generate import write_merge
 from ebhook.authoring.ticket import check_message
-from ebhook.chain import check_chain, heads_of, in_order, read_revisions
+from ebhook.chain import checksums
+from ebhook.chain.folder import check_chain, heads_of, in_order, read_revisions
 from ebhook.commands.gather import Options, load_settings
 from ebhook.errors import Exit, UsageFailed
 from ebhook.report import print_json
@@ -25,7 +25,7 @@ def merge(options: Options, *, message: str) -> Exit:
         )
     path = write_merge(settings, text, heads)
     chain = check_chain(read_revisions(settings.folder, env_py=settings.env_py))
-    chain_sum.write(settings.folder, chain.revisions.values())
+    checksums.write(settings.folder, chain.revisions.values())
     if options.json:
         print_json({"head": chain.head, "file": str(path), "merged": list(heads)})
     else:

@@ -12,13 +12,13 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from ebhook import chain_sum
 from ebhook.authoring.additive import Kept, Question
 from ebhook.authoring.generate import Answer, Generated, autogenerate, write_empty
 from ebhook.authoring.ticket import check_message
-from ebhook.chain import Chain, check_chain, read_chain, read_revisions
+from ebhook.chain import checksums
+from ebhook.chain.folder import Chain, check_chain, read_chain, read_revisions
 from ebhook.commands.gather import Options, load_settings, reporter
-from ebhook.database import Tenant, connect_patiently, versions
+from ebhook.database.connection import Tenant, connect_patiently, versions
 from ebhook.errors import Exit, RevisionUnknown, SettingsFailed, TryAgain, UsageFailed, worst
 from ebhook.lint.checking import Report as Judged
 from ebhook.lint.checking import check
@@ -51,7 +51,7 @@ def migrate(
     head, judged = chain.head, None
     if made.files:
         after = check_chain(read_revisions(settings.folder, env_py=settings.env_py))
-        chain_sum.write(settings.folder, after.revisions.values())
+        checksums.write(settings.folder, after.revisions.values())
         head = after.head
         # That it does nothing yet goes without saying.
         ignore = (*settings.lint.ignore, *["EBH030"] * empty)

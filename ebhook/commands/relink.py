@@ -7,12 +7,12 @@ from contextlib import closing
 
 from pymysql.err import MySQLError
 
-from ebhook import chain_sum
 from ebhook.authoring.relink import choose
 from ebhook.authoring.relink import relink as rewrite
-from ebhook.chain import Chain, check_chain, heads_of, in_order, read_revisions
+from ebhook.chain import checksums
+from ebhook.chain.folder import Chain, check_chain, heads_of, in_order, read_revisions
 from ebhook.commands.gather import Options, load_settings, reporter
-from ebhook.database import Tenant, connect_patiently, explain
+from ebhook.database.connection import Tenant, connect_patiently, explain
 from ebhook.errors import EbhookError, Exit, PersonNeeded, Refused, TryAgain
 from ebhook.journal import Journal
 from ebhook.report import Reporter, count, print_json
@@ -32,7 +32,7 @@ def relink(options: Options, *, revision: str, onto: str | None) -> Exit:
     after = in_order(read_revisions(settings.folder, env_py=settings.env_py))
     heads = heads_of(after)
     if len(heads) == 1:
-        chain_sum.write(settings.folder, check_chain(after).revisions.values())
+        checksums.write(settings.folder, check_chain(after).revisions.values())
     if options.json:
         print_json(
             {

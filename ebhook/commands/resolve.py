@@ -9,7 +9,7 @@ from pymysql.err import MySQLError
 
 from ebhook.beanstalk import identify
 from ebhook.commands.gather import Options, gather, load_settings, reporter
-from ebhook.database import Tenant, connect_patiently, explain
+from ebhook.database.connection import Tenant, connect_patiently, explain
 from ebhook.doubt import Verdict
 from ebhook.errors import Exit, UsageFailed
 from ebhook.journal import Entry, Journal

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ebhook.beanstalk import Holder, identify
 from ebhook.commands.gather import Options, gather, load_settings, look, reporter
-from ebhook.database import Tenant
+from ebhook.database.connection import Tenant
 from ebhook.errors import Exit, Unreachable
 from ebhook.report import (
     Reporter,

@@ -6,11 +6,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from ebhook.chain import read_chain
+from ebhook.chain.folder import read_chain
+from ebhook.chain.revision import Revision
 from ebhook.commands.gather import Options, load_settings
 from ebhook.errors import Exit
 from ebhook.report import Reporter, count, print_json, table
-from ebhook.revision import Revision
 from ebhook.verify.drift import Side
 from ebhook.verify.run import Proved, prove
 from ebhook.verify.walk import Problem, Proof

@@ -12,9 +12,20 @@ from datetime import UTC, datetime
 
 from pymysql.err import MySQLError
 
-from ebhook import journal, lock_table, tls
-from ebhook.chain import Chain
-from ebhook.database import Connection, Tenant, connect, errno, explain, quoted, rows, scalar
+from ebhook import journal, lock_table
+from ebhook.chain.folder import Chain
+from ebhook.database import tls
+from ebhook.database.connection import (
+    Connection,
+    Tenant,
+    connect,
+    errno,
+    explain,
+    quoted,
+    rows,
+    scalar,
+)
+from ebhook.database.url import Url
 from ebhook.doctor.finding import Finding, Level, fail, failed, ok, warn
 from ebhook.doctor.privileges import NEEDED, OFTEN, granted, lacking, tried
 from ebhook.doubt import atomic_ddl
@@ -22,7 +33,6 @@ from ebhook.errors import EbhookError
 from ebhook.settings import Settings
 from ebhook.survey import Standing, State, survey
 from ebhook.threads import in_threads
-from ebhook.url import Url
 
 THREADS = 8
 SKEW = 5.0  # seconds that two clocks may be apart

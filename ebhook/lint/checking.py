@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ebhook import chain_sum
-from ebhook.chain import ini_file, version_files, version_folders
+from ebhook.chain import checksums
+from ebhook.chain.folder import ini_file, version_files, version_folders
+from ebhook.chain.revision import Revision, checksum_of, content_of
 from ebhook.errors import ChainBroken, Exit, SettingsFailed, UsageFailed, worst
 from ebhook.lint import allow
 from ebhook.lint.finding import Finding
@@ -20,7 +21,6 @@ from ebhook.lint.servers import parse
 from ebhook.lint.since import branch_since
 from ebhook.lint.source import Source, try_source
 from ebhook.lint.subject import File, Subject, Whole
-from ebhook.revision import Revision, checksum_of, content_of
 from ebhook.settings import Settings
 
 
@@ -206,17 +206,17 @@ def _sum(folder: Path, files: list[File]) -> tuple[dict[str, str], str]:
     complaint = ""
     found: dict[str, str] = {}
     try:
-        listed = chain_sum.read(folder)
+        listed = checksums.read(folder)
     except ChainBroken as error:
         listed, complaint = None, error.what
     if listed is not None:
-        differences = chain_sum.compare(folder, listed, _revisions(files))
+        differences = checksums.compare(folder, listed, _revisions(files))
         for one in differences:
-            if one.change is chain_sum.Change.EDITED:
+            if one.change is checksums.Change.EDITED:
                 found[one.id] = "chain.sum has another checksum"
-        wrong = [one for one in differences if one.change is not chain_sum.Change.EDITED]
+        wrong = [one for one in differences if one.change is not checksums.Change.EDITED]
         if wrong:
-            complaint = chain_sum.stale(folder, wrong).what
+            complaint = checksums.stale(folder, wrong).what
     complaint = re.sub(r"\s*\n\s*", " ", complaint).strip()
     return found, complaint and f"{complaint.rstrip('.:')}."
 

@@ -8,7 +8,7 @@ from ebhook.lint import ddl, dml
 from ebhook.lint.changes import Change, Opaque, Read, Session
 from ebhook.lint.schema import Schema
 from ebhook.lint.tokens import Unreadable, split, tokenize
-from ebhook.sql import Kind, kind_of
+from ebhook.sql.statement import Kind, kind_of
 
 
 def read(sql: str, schema: Schema) -> tuple[Change, ...]:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from ebhook.database import Tenant
+from ebhook.database.connection import Tenant
 from ebhook.errors import EbhookError
 from ebhook.events import (
     Event,

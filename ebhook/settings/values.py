@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
+from ebhook.database.url import UrlInvalid, fill, parse_url
 from ebhook.secret import Secret
 from ebhook.settings.schema import KEYS
-from ebhook.url import UrlInvalid, fill, parse_url
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from alembic.operations import ops
 
 from ebhook.authoring.additive import describe, is_ghost
 from ebhook.authoring.generate import compose, ebhooks_own
-from ebhook.database import Connection, Tenant
+from ebhook.database.connection import Connection, Tenant
 from ebhook.errors import EbhookError
 from ebhook.project import Project
 from ebhook.verify.snapshot import Snapshot

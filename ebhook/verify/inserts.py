@@ -14,7 +14,7 @@ from typing import Any
 
 from pymysql.err import MySQLError
 
-from ebhook.database import Connection, errno, quoted, rows, run, scalar, text_of
+from ebhook.database.connection import Connection, errno, quoted, rows, run, scalar, text_of
 
 _WHOLE = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 _LONG = {"tinytext": 60, "text": 4_000, "mediumtext": 70_000, "longtext": 70_000}

@@ -13,11 +13,11 @@ from itertools import pairwise
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from ebhook.chain import Chain
-from ebhook.database import Tenant
+from ebhook.chain.folder import Chain
+from ebhook.chain.revision import Revision
+from ebhook.database.connection import Tenant
 from ebhook.errors import EbhookError, StateUnknown
 from ebhook.project import Project
-from ebhook.revision import Revision
 from ebhook.settings import Settings
 from ebhook.verify.diff import diff
 from ebhook.verify.snapshot import Snapshot

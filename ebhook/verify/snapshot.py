@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from ebhook.database import Connection, quoted, rows
+from ebhook.database.connection import Connection, quoted, rows
 
 _PART = re.compile(r"  (?:(CONSTRAINT|(?:[A-Z]+ )?KEY|PRIMARY KEY|PERIOD)? ?)(?:`((?:[^`]|``)+)`)?")
 _OPTION = re.compile(r"([A-Z][A-Z_ ]*?)=('(?:[^']|'')*'|\S+)")

@@ -11,11 +11,11 @@ from enum import StrEnum
 from pymysql.err import MySQLError
 
 from ebhook.authoring.generate import ebhooks_own
-from ebhook.chain import Chain, heads_of
-from ebhook.database import Connection, Tenant, explain, quoted, run, versions
+from ebhook.chain.folder import Chain, heads_of
+from ebhook.chain.revision import Revision
+from ebhook.database.connection import Connection, Tenant, explain, quoted, run, versions
 from ebhook.errors import ChainBroken, ConnectionLost, EbhookError, MigrationFailed
 from ebhook.project import Project
-from ebhook.revision import Revision
 from ebhook.verify.diff import diff
 from ebhook.verify.drift import Drift, models_against
 from ebhook.verify.inserts import attempt, broken_by, read_models

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ebhook.database import connect
+from ebhook.database.connection import connect
 from ebhook.errors import Exit, Refused
 from ebhook.settings import Settings
 from ebhook.tenants import discover

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from ebhook.aws import _refusal
-from ebhook.database import Tenant
+from ebhook.database.connection import Tenant
 from ebhook.errors import Refused, SettingsFailed, Unreachable
 from ebhook.secret import Secret
 from ebhook.settings import Settings

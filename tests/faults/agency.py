@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ebhook.database import connect
-from ebhook.url import fill
+from ebhook.database.connection import connect
+from ebhook.database.url import fill
 from tests.conftest import Ebhook, Fleet, Ran
 from tests.faults.watching import PATIENCE, ask, until
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ebhook.database import connect
+from ebhook.database.connection import connect
+from ebhook.database.url import fill
 from ebhook.errors import EbhookError
 from ebhook.journal import Entry, Journal
 from ebhook.orders import Finished
-from ebhook.url import fill
 from tests.conftest import Ebhook, Fleet, Ran
 from tests.faults import one_run
 from tests.faults.agency import PROJECTS

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ebhook.database import quoted
+from ebhook.database.connection import quoted
 from tests.conftest import AnyServer
 
 # How a view of information_schema says to which database a row belongs; the first one that it has.

@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from ebhook.beanstalk import identify
-from ebhook.chain import read_chain
+from ebhook.chain.folder import read_chain
 from ebhook.errors import EbhookError
 from ebhook.events import Event
 from ebhook.orders import Finished, Order

@@ -18,16 +18,16 @@ from pymysql.err import MySQLError
 
 from ebhook.answers import Answer, taken
 from ebhook.beanstalk import Holder
-from ebhook.database import LOST, Connection, connect, errno, run, scalar
+from ebhook.chain.revision import Revision
+from ebhook.database.connection import LOST, Connection, connect, errno, run, scalar
+from ebhook.database.url import fill
 from ebhook.errors import EbhookError
 from ebhook.events import Event, LockTakenOver
 from ebhook.journal import Journal
 from ebhook.lock import TenantLock
 from ebhook.recorder import Recorder
-from ebhook.revision import Revision
 from ebhook.scratch import Flavour
-from ebhook.sql import kind_of
-from ebhook.url import fill
+from ebhook.sql.statement import kind_of
 from tests.conftest import AnyServer, Fleet, Fleets
 from tests.faults.watching import PATIENCE, ask, until
 

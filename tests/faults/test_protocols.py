@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 from pymysql.err import MySQLError
 
-from ebhook.database import LOST, errno
+from ebhook.database.connection import LOST, errno
 from ebhook.errors import LockHeld, LockUnavailable
 from ebhook.lock import TenantLock
 from tests.conftest import AnyServer, GivenServer

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ebhook import chain_sum
-from ebhook.chain import in_order, read_revisions
+from ebhook.chain import checksums
+from ebhook.chain.folder import in_order, read_revisions
 from ebhook.lint.checking import Report, check
 from ebhook.lint.finding import Finding
 from ebhook.settings import Lint, Settings
@@ -62,7 +62,7 @@ class Case:
             for name, text in self.were.items():
                 (versions / name).write_text(text)
             folder = root / "migrations"
-            chain_sum.write(folder, in_order(read_revisions(folder, env_py=False)).values())
+            checksums.write(folder, in_order(read_revisions(folder, env_py=False)).values())
         for name, text in self.files.items():
             path = versions / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ebhook.database import quoted
+from ebhook.database.connection import quoted
 from tests.conftest import AnyServer
 
 # What is fixed in them: their other columns are statistics, which move by themselves.

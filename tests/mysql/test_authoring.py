@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ebhook.authoring.ticket import check_message
-from ebhook.chain import read_chain
+from ebhook.chain.folder import read_chain
 from ebhook.errors import UsageFailed
 from ebhook.scratch import Flavour
 from ebhook.settings import Settings

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import pymysql
 import pytest
 
-from ebhook.database import quoted
+from ebhook.database.connection import quoted
 from ebhook.scratch import Flavour
 from tests.conftest import AnyServer, Ebhook, Fleet, Fleets
 from tests.faults.agency import PROJECTS, Agency

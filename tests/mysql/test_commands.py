@@ -24,10 +24,10 @@ import pytest
 
 from ebhook.beanstalk import Holder
 from ebhook.cli import cli
-from ebhook.database import connect
+from ebhook.database.connection import connect
+from ebhook.database.url import parse_url
 from ebhook.lock import TenantLock
 from ebhook.settings import KEYS, variable_of
-from ebhook.url import parse_url
 from tests.conftest import AnyServer, Ebhook, Fleets, clean_environment
 from tests.faults.agency import PROJECTS, Agency
 from tests.faults.general_log import OWN, general_log

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ebhook.chain import read_chain
+from ebhook.chain.folder import read_chain
 from ebhook.scratch import Flavour
 from tests.conftest import IN_CI, Ebhook, Fleet, Fleets, clean_environment
 

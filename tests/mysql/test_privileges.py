@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from pymysql.connections import Connection
 
+from ebhook.database.url import parse_url
 from ebhook.doctor.privileges import NEEDED, OFTEN, granted, tried
 from ebhook.errors import Exit
 from ebhook.scratch import Flavour
-from ebhook.url import parse_url
 from tests.conftest import AnyServer, Ebhook, Fleet, Fleets
 
 ROOT = Path(__file__).parents[2]

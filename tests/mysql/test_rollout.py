@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from ebhook.beanstalk import Holder
-from ebhook.database import connect
+from ebhook.database.connection import connect
+from ebhook.database.url import fill
 from ebhook.lock import TenantLock
-from ebhook.url import fill
 from tests.conftest import AnyServer, Ebhook, Fleets
 from tests.faults.agency import PROJECTS, Agency, Running
 from tests.faults.general_log import general_log

@@ -11,9 +11,9 @@ import pytest
 from pymysql.connections import Connection
 
 from ebhook.beanstalk import Holder
-from ebhook.database import connect
+from ebhook.database.connection import connect
+from ebhook.database.url import fill
 from ebhook.lock import TenantLock
-from ebhook.url import fill
 from tests.conftest import AnyServer, Ebhook, Fleet, Fleets
 from tests.faults.agency import PROJECTS, Agency
 from tests.faults.general_log import general_log

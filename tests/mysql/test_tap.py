@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ebhook.database import Connection
+from ebhook.database.connection import Connection
 from ebhook.errors import MigrationFailed
 from ebhook.events import StatementRetried
 from tests.conftest import Fleets

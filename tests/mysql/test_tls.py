@@ -13,12 +13,12 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 
-from ebhook import tls
-from ebhook.database import connect
+from ebhook.database import tls
+from ebhook.database.connection import connect
+from ebhook.database.url import Url, parse_url
 from ebhook.errors import Exit, Refused, SettingsFailed
 from ebhook.scratch import Flavour, Server, fetch, locate
 from ebhook.settings import Tls
-from ebhook.url import Url, parse_url
 from tests.conftest import Ebhook
 from tests.mysql.certificates import Authority, authority
 from tests.mysql.doors import Door, is_token_for, opened, stripping

@@ -12,9 +12,9 @@ from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ebhook.chain import Chain, ini_file, read_chain, read_revisions, version_folders
+from ebhook.chain.folder import Chain, ini_file, read_chain, read_revisions, version_folders
+from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken, Exit, UsageFailed
-from ebhook.revision import Revision
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebhook import chain_sum
-from ebhook.chain import Chain, read_chain, read_revisions
-from ebhook.chain_sum import Change, Line
+from ebhook.chain import checksums
+from ebhook.chain.checksums import Change, Line
+from ebhook.chain.folder import Chain, read_chain, read_revisions
 from ebhook.errors import ChainBroken, Exit
 
 VERSION = '''"""{message}
@@ -46,7 +46,7 @@ def add(folder: Path, id: str, *parents: str, message: str | None = None) -> Pat
 def sum_up(folder: Path) -> Chain:
     """Writes chain.sum for the files as they are."""
     chain = Chain(dict(read_chain_without_sum(folder).revisions))
-    chain_sum.write(folder, chain.revisions.values())
+    checksums.write(folder, chain.revisions.values())
     return chain
 
 
@@ -131,7 +131,7 @@ def test_messages_and_dates_are_those_that_parsing_gives(folder: Path, content: 
 
 def test_an_unchanged_file_is_not_parsed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """That is what makes a boot with 500 revisions fast."""
-    monkeypatch.setattr("ebhook.chain.parse", lambda *_: pytest.fail("parsed"))
+    monkeypatch.setattr("ebhook.chain.folder.parse", lambda *_: pytest.fail("parsed"))
 
     assert read_chain(folder).head == "c"
 
@@ -142,14 +142,14 @@ def test_line_ends_do_not_matter(folder: Path) -> None:
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
 
     assert read_chain(folder).head == "c"
-    assert chain_sum.write(folder, read_chain(folder).revisions.values()) is False
+    assert checksums.write(folder, read_chain(folder).revisions.values()) is False
 
 
 def test_it_is_written_only_when_it_changes(folder: Path) -> None:
     """Writing what is there already changes nothing."""
-    assert chain_sum.write(folder, read_chain(folder).revisions.values()) is False
+    assert checksums.write(folder, read_chain(folder).revisions.values()) is False
     add(folder, "d", "c")
-    assert chain_sum.write(folder, read_chain_without_sum(folder).revisions.values()) is True
+    assert checksums.write(folder, read_chain_without_sum(folder).revisions.values()) is True
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
 
 
@@ -181,14 +181,14 @@ files = st.from_regex(r"versions/[\w. ü-]{1,20}\.py", fullmatch=True)
 )
 def test_what_is_written_is_read(lines: list[Line]) -> None:
     """Whatever ids and file names there are."""
-    assert chain_sum.parse(chain_sum.render(lines), Path("chain.sum")) == tuple(lines)
+    assert checksums.parse(checksums.render(lines), Path("chain.sum")) == tuple(lines)
 
 
 @given(st.data())
 def test_no_change_by_hand_is_believed(data: st.DataObject) -> None:
     """A chain.sum with any line removed, repeated, swapped or altered is refused, or says the same."""
     lines = [Line(id, (), str(n) * 64, f"versions/{id}.py") for n, id in enumerate("abc")]
-    text = chain_sum.render(lines)
+    text = checksums.render(lines)
     rows = text.splitlines()
     body = range(2, len(rows))
     first, second = data.draw(st.sampled_from(body)), data.draw(st.sampled_from(body))
@@ -205,7 +205,7 @@ def test_no_change_by_hand_is_believed(data: st.DataObject) -> None:
             letter = data.draw(st.sampled_from("abc019 ,%"))
             changed[first] = changed[first][:place] + letter + changed[first][place + 1 :]
     try:
-        read = chain_sum.parse("\n".join(changed) + "\n", Path("chain.sum"))
+        read = checksums.parse("\n".join(changed) + "\n", Path("chain.sum"))
     except ChainBroken:
         return
     assert read == tuple(lines)
@@ -244,9 +244,9 @@ def test_a_file_that_was_edited(folder: Path) -> None:
     path = folder / "versions/b_jms_1.py"
     path.write_text(path.read_text().replace("pass", "return"))
 
-    listed = chain_sum.read(folder)
+    listed = checksums.read(folder)
     assert listed is not None
-    (difference,) = chain_sum.compare(folder, listed, read_revisions(folder))
+    (difference,) = checksums.compare(folder, listed, read_revisions(folder))
 
     assert (difference.change, difference.id) == (Change.EDITED, "b")
     chain = read_chain(folder)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebhook.authoring.relink import choose, relink
-from ebhook.chain import read_revisions
+from ebhook.chain.folder import read_revisions
+from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken, UsageFailed
-from ebhook.revision import Revision
 
 PLAIN = '''\
 """JMS-2 add phone

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebhook.database import Tenant
+from ebhook.database.connection import Tenant
+from ebhook.database.url import parse_url
 from ebhook.errors import (
     ChainBroken,
     Exit,
@@ -64,7 +65,6 @@ from ebhook.report.tables import ALIKE, command
 from ebhook.results import Result
 from ebhook.secret import Secret
 from ebhook.survey import Half, Standing, State
-from ebhook.url import parse_url
 
 NOON = datetime(2026, 3, 1, 12, 0, 7, 250_000, tzinfo=UTC)
 SQL = "ALTER TABLE visits ADD COLUMN notes TEXT"

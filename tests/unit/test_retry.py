@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tenacity import RetryCallState
 
-from ebhook.retry import retrying
+from ebhook.database.retry import retrying
 
 
 class Passing(Exception):

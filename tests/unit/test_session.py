@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ebhook.session import Session
-from ebhook.sql import Kind, kind_of, locking_also, releases_locks, renamed
+from ebhook.sql.statement import Kind, kind_of, locking_also, releases_locks, renamed
 
 
 def stake(sql: str, *before: str) -> set[str]:

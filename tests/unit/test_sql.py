@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebhook.doubt import Pending, Verdict, atomic_ddl, decide
-from ebhook.sql import (
+from ebhook.sql.statement import (
     Kind,
     Object,
     Touched,

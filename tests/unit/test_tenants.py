@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebhook.database import Tenant, quoted
+from ebhook.database.connection import Tenant, quoted
+from ebhook.database.url import parse_url
 from ebhook.errors import Exit, SettingsFailed, UsageFailed
 from ebhook.secret import Secret
 from ebhook.settings import Settings, Tenants, load
 from ebhook.tenants import discover, select
-from ebhook.url import parse_url
 
 URL = Secret("mysql+pymysql://app:hunter2secret@db.example/agency_{tenant}")
 

@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy.engine import URL, make_url
 
+from ebhook.database.url import DRIVERS, Url, UrlInvalid, fill, parse_url
 from ebhook.secret import Secret
-from ebhook.url import DRIVERS, Url, UrlInvalid, fill, parse_url
 
 PASSWORD = "p@ss:w/ord%41#?é☂"
 

@@ -25,9 +25,9 @@ from typing import Any
 from pymysql.constants import CLIENT, CR
 from pymysql.err import OperationalError
 
+from ebhook.database.url import Url
 from ebhook.errors import Refused, SettingsFailed
 from ebhook.settings import Tls
-from ebhook.url import Url
 
 _FILES = ("ssl_ca", "ssl_capath", "ssl_cert", "ssl_key")
 _VERIFY = ("ssl_verify_cert", "ssl_verify_identity")

@@ -18,9 +18,9 @@ import pymysql
 from pymysql.constants import CLIENT, SERVER_STATUS
 from pymysql.err import MySQLError
 
-from ebhook import tls
+from ebhook.database import tls
+from ebhook.database.url import Url
 from ebhook.errors import ConnectionLost, EbhookError, Refused, Unreachable
-from ebhook.url import Url
 
 Connection = pymysql.Connection
 
@@ -268,7 +268,7 @@ def connect_patiently(
     try:
         return connect(url, database=database, timeout=timeout)
     except Unreachable:
-        from ebhook.retry import retrying
+        from ebhook.database.retry import retrying
 
         patience = min(deadline, time.monotonic() + timeout)
         return retrying(on=Unreachable, attempts=8, deadline=patience)(

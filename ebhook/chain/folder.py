@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from ebhook import chain_sum
+from ebhook.chain import checksums
+from ebhook.chain.revision import Revision, checksum_of, content_of, parse, told
 from ebhook.errors import ChainBroken, UsageFailed
-from ebhook.revision import Revision, checksum_of, content_of, parse, told
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def read_chain(folder: Path, *, env_py: bool = True) -> Chain:
     """
     _check_folder(folder, env_py)
     try:
-        listed = chain_sum.read(folder)
+        listed = checksums.read(folder)
         revisions = _as_listed(folder, listed) if listed is not None else None
     except ChainBroken:
         # What is wrong with the files themselves is the thing to say; two heads, above all.
@@ -174,7 +174,7 @@ def _check_folder(folder: Path, env_py: bool) -> None:
         )
 
 
-def _as_listed(folder: Path, listed: Iterable[chain_sum.Line]) -> dict[str, Revision]:
+def _as_listed(folder: Path, listed: Iterable[checksums.Line]) -> dict[str, Revision]:
     """The revisions as chain.sum lists them, each held against its file.
 
     A file whose content is what was listed has the id and the parents that were listed. One that
@@ -182,17 +182,17 @@ def _as_listed(folder: Path, listed: Iterable[chain_sum.Line]) -> dict[str, Revi
     """
     lines = {line.file: line for line in listed}
     revisions = _by_id(
-        _listed_file(path, lines.get(chain_sum.relative(folder, path)))
+        _listed_file(path, lines.get(checksums.relative(folder, path)))
         for path in version_files(folder)
     )
-    differences = chain_sum.compare(folder, lines.values(), revisions)
-    wrong = [one for one in differences if one.change is not chain_sum.Change.EDITED]
+    differences = checksums.compare(folder, lines.values(), revisions)
+    wrong = [one for one in differences if one.change is not checksums.Change.EDITED]
     if wrong:
-        raise chain_sum.stale(folder, wrong)
+        raise checksums.stale(folder, wrong)
     return revisions
 
 
-def _listed_file(path: Path, line: chain_sum.Line | None) -> Revision:
+def _listed_file(path: Path, line: checksums.Line | None) -> Revision:
     content = content_of(path)
     doc = told(content)
     if line is None or doc is None or line.checksum != checksum_of(content):

@@ -9,7 +9,7 @@ too. And a boot need not parse 500 files: it compares their checksums.
     head <revision or base> <SHA-256 of all lines above>
 
 Ids are percent-encoded where they hold more than letters, digits, ``_``, ``.``, ``-`` and ``~``.
-Pure: reading the versions is `ebhook.chain`'s.
+Pure: reading the versions is `ebhook.chain.folder`'s.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken
-from ebhook.revision import Revision
 
 FILE_NAME = "chain.sum"
 
