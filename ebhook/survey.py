@@ -29,8 +29,8 @@ from ebhook.database.connection import (
     scalar,
 )
 from ebhook.errors import EbhookError, JournalForeign, RevisionUnknown
-from ebhook.lock import lock_name
-from ebhook.lock_table import LockRow, row_from, select_row
+from ebhook.lock.lock import lock_name
+from ebhook.lock.table import LockRow, row_from, select_row
 from ebhook.settings import Settings
 from ebhook.threads import in_threads
 

@@ -14,8 +14,8 @@ from ebhook.commands.gather import Options, gather_tenants, load_settings, repor
 from ebhook.database.connection import Tenant, connect, explain
 from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
 from ebhook.journal import Journal
-from ebhook.lock import TenantLock
-from ebhook.lock_table import LockRow
+from ebhook.lock.lock import TenantLock
+from ebhook.lock.table import LockRow
 from ebhook.report import (
     lock_document,
     lock_text,

@@ -13,7 +13,7 @@ from ebhook.database.connection import Tenant, connect_patiently, explain
 from ebhook.doubt import Verdict
 from ebhook.errors import Exit, UsageFailed
 from ebhook.journal import Entry, Journal
-from ebhook.lock import TenantLock
+from ebhook.lock.lock import TenantLock
 from ebhook.report import print_json
 from ebhook.report.tables import command
 from ebhook.settings import Settings

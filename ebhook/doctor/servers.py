@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from pymysql.err import MySQLError
 
-from ebhook import journal, lock_table
+from ebhook import journal
 from ebhook.chain.folder import Chain
 from ebhook.database import tls
 from ebhook.database.connection import (
@@ -30,6 +30,7 @@ from ebhook.doctor.finding import Finding, Level, fail, failed, ok, warn
 from ebhook.doctor.privileges import NEEDED, OFTEN, granted, lacking, tried
 from ebhook.doubt import atomic_ddl
 from ebhook.errors import EbhookError
+from ebhook.lock import table
 from ebhook.settings import Settings
 from ebhook.survey import Standing, State, survey
 from ebhook.threads import in_threads
@@ -251,7 +252,7 @@ class _Login:
     def tables(self, connection: Connection, tenant: Tenant) -> Iterator[Finding]:
         """The shape of ebhook's own tables, where they are there already."""
         wanted = {
-            self.settings.lock.table: set(lock_table.COLUMNS),
+            self.settings.lock.table: set(table.COLUMNS),
             self.settings.journal.table: set(journal.COLUMNS),
         }
         shapes = [self.shape(connection, tenant, *table) for table in wanted.items()]

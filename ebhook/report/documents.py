@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ebhook.errors import EbhookError, Exit
-from ebhook.lock_table import LockRow
+from ebhook.lock.table import LockRow
 from ebhook.results import Result
 from ebhook.survey import Half, Standing
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ebhook.errors import EbhookError
 from ebhook.events import Outcome
-from ebhook.lock_table import LockRow
+from ebhook.lock.table import LockRow
 from ebhook.report.lines import WORDS, count
 from ebhook.results import Result
 from ebhook.survey import Standing, State

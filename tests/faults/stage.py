@@ -24,7 +24,7 @@ from ebhook.database.url import fill
 from ebhook.errors import EbhookError
 from ebhook.events import Event, LockTakenOver
 from ebhook.journal import Journal
-from ebhook.lock import TenantLock
+from ebhook.lock.lock import TenantLock
 from ebhook.recorder import Recorder
 from ebhook.scratch import Flavour
 from ebhook.sql.statement import kind_of

@@ -24,7 +24,7 @@ from pymysql.err import MySQLError
 
 from ebhook.database.connection import LOST, errno
 from ebhook.errors import LockHeld, LockUnavailable
-from ebhook.lock import TenantLock
+from ebhook.lock.lock import TenantLock
 from tests.conftest import AnyServer, GivenServer
 from tests.faults.conftest import COMPLETE, KILLS
 from tests.faults.stage import HEAD, PERSON, Instance, Stage

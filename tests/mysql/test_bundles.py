@@ -10,7 +10,7 @@ from ebhook.errors import (
     RevisionUnknown,
 )
 from ebhook.events import LockWaiting
-from ebhook.lock import lock_name
+from ebhook.lock.lock import lock_name
 from tests.faults.clinic import (
     COUNT,
     EMAIL,

@@ -26,7 +26,7 @@ from ebhook.beanstalk import Holder
 from ebhook.cli import cli
 from ebhook.database.connection import connect
 from ebhook.database.url import parse_url
-from ebhook.lock import TenantLock
+from ebhook.lock.lock import TenantLock
 from ebhook.settings import KEYS, variable_of
 from tests.conftest import AnyServer, Ebhook, Fleets, clean_environment
 from tests.faults.agency import PROJECTS, Agency

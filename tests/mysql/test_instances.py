@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from ebhook.lock import lock_name
+from ebhook.lock.lock import lock_name
 from tests.conftest import AnyServer, Ebhook, Fleets
 from tests.faults.agency import PROJECTS, Agency, Running
 from tests.faults.conftest import COMPLETE

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from pymysql.err import MySQLError
 
-from ebhook import lock as lock_module
 from ebhook.beanstalk import Holder
 from ebhook.database.connection import LOST, Connection, connect, errno, quoted
 from ebhook.database.url import fill
 from ebhook.errors import LockHeld, LockTableForeign, LockUnavailable
 from ebhook.events import Event, LockTaken, LockTakenOver, LockWaiting
-from ebhook.lock import TenantLock, lock_name
-from ebhook.lock_table import COLUMNS, LockRow, LockTable
+from ebhook.lock import lock as lock_module
+from ebhook.lock.lock import TenantLock, lock_name
+from ebhook.lock.table import COLUMNS, LockRow, LockTable
 from tests.conftest import AnyServer, Fleet, Fleets
 from tests.faults.watching import ask, running, sessions, until
 

@@ -16,7 +16,7 @@ import pytest
 from ebhook.beanstalk import Holder
 from ebhook.database.connection import connect
 from ebhook.database.url import fill
-from ebhook.lock import TenantLock
+from ebhook.lock.lock import TenantLock
 from tests.conftest import AnyServer, Ebhook, Fleets
 from tests.faults.agency import PROJECTS, Agency, Running
 from tests.faults.general_log import general_log

@@ -13,7 +13,7 @@ from pymysql.connections import Connection
 from ebhook.beanstalk import Holder
 from ebhook.database.connection import connect
 from ebhook.database.url import fill
-from ebhook.lock import TenantLock
+from ebhook.lock.lock import TenantLock
 from tests.conftest import AnyServer, Ebhook, Fleet, Fleets
 from tests.faults.agency import PROJECTS, Agency
 from tests.faults.general_log import general_log

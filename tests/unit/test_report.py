@@ -47,7 +47,7 @@ from ebhook.events import (
     UpgradeStarted,
     WaveStarted,
 )
-from ebhook.lock_table import LockRow
+from ebhook.lock.table import LockRow
 from ebhook.report import (
     WORDS,
     Reporter,

@@ -35,7 +35,7 @@ from ebhook.database.connection import (
 )
 from ebhook.errors import LockHeld, LockUnavailable
 from ebhook.events import Emit, LockTaken, LockTakenOver, LockWaiting
-from ebhook.lock_table import COLUMNS, UNFIT, LockRow, LockTable, row_from, select_row
+from ebhook.lock.table import COLUMNS, UNFIT, LockRow, LockTable, row_from, select_row
 
 # The longest single wait inside GET_LOCK: between two, the waiter looks whether the work is done.
 SLICE = 2.0
