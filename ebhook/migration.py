@@ -14,7 +14,6 @@ from alembic.runtime.migration import MigrationStep
 from pymysql.cursors import Cursor
 from pymysql.err import MySQLError
 
-from ebhook.answers import Answer, given, taken
 from ebhook.beanstalk import Holder
 from ebhook.database.connection import (
     BUSY,
@@ -32,7 +31,6 @@ from ebhook.database.connection import (
     run,
     text_of,
 )
-from ebhook.doubt import Verdict
 from ebhook.errors import (
     ConnectionLost,
     Deadlocked,
@@ -42,9 +40,11 @@ from ebhook.errors import (
     Stopped,
 )
 from ebhook.events import Emit, RevisionDone, RevisionStarted
-from ebhook.journal import Entry, Journal
+from ebhook.journal.in_doubt import Verdict
+from ebhook.journal.recorder import Recorder
+from ebhook.journal.replies import Answer, given, taken
+from ebhook.journal.table import Entry, Journal
 from ebhook.project import Project
-from ebhook.recorder import Recorder
 from ebhook.sql.statement import Kind, is_several, kind_of, locking_also, releases_locks
 from ebhook.statements import Runner
 from ebhook.tap import Tap

@@ -254,7 +254,7 @@ class _Reader:
             halves = self._halves(tables)
         except MySQLError as error:
             if errno(error) == Errno.BAD_FIELD and len(tenants) == 1:
-                from ebhook.journal import foreign  # late: a boot at head has no use for it
+                from ebhook.journal.table import foreign  # late: a boot at head has no use for it
 
                 raise foreign(tenants[0].name, settings.journal.table, error) from None
             raise

@@ -17,7 +17,7 @@ from ebhook.database.connection import (
 )
 from ebhook.errors import HalfApplied, MigrationFailed, Stopped
 from ebhook.events import Emit, PasswordRead
-from ebhook.journal import Entry, Journal
+from ebhook.journal.table import Entry, Journal
 from ebhook.lock.lock import TenantLock
 from ebhook.migration import Migration
 from ebhook.orders import Moved, Order

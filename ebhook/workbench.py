@@ -26,7 +26,7 @@ from ebhook.chain.folder import Chain
 from ebhook.database.connection import Connection, Tenant, connect, explain, quoted, run, scalar
 from ebhook.database.url import Url, parse_url
 from ebhook.errors import SettingsFailed
-from ebhook.journal import Journal
+from ebhook.journal.table import Journal
 from ebhook.migration import Migration
 from ebhook.project import Project, load_project
 from ebhook.scratch import Flavour, server

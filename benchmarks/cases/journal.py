@@ -13,7 +13,7 @@ from ebhook.beanstalk import Holder
 from ebhook.chain.folder import read_chain
 from ebhook.database.connection import Tenant, connect, run
 from ebhook.database.url import parse_url
-from ebhook.journal import Journal
+from ebhook.journal.table import Journal
 from ebhook.migration import Migration
 from ebhook.project import Project, load_project
 from ebhook.settings import load

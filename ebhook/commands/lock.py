@@ -13,7 +13,7 @@ from ebhook.chain.folder import Chain
 from ebhook.commands.gather import Options, gather_tenants, load_settings, reporter
 from ebhook.database.connection import Tenant, connect, explain
 from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
-from ebhook.journal import Journal
+from ebhook.journal.table import Journal
 from ebhook.lock.lock import TenantLock
 from ebhook.lock.table import LockRow
 from ebhook.report import (

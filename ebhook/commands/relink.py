@@ -14,7 +14,7 @@ from ebhook.chain.folder import Chain, check_chain, heads_of, in_order, read_rev
 from ebhook.commands.gather import Options, load_settings, reporter
 from ebhook.database.connection import Tenant, connect_patiently, explain
 from ebhook.errors import EbhookError, Exit, PersonNeeded, Refused, TryAgain
-from ebhook.journal import Journal
+from ebhook.journal.table import Journal
 from ebhook.report import Reporter, count, print_json
 from ebhook.settings import Settings
 from ebhook.survey import Standing, State, survey

@@ -10,9 +10,9 @@ from pymysql.err import MySQLError
 from ebhook.beanstalk import identify
 from ebhook.commands.gather import Options, gather, load_settings, reporter
 from ebhook.database.connection import Tenant, connect_patiently, explain
-from ebhook.doubt import Verdict
 from ebhook.errors import Exit, UsageFailed
-from ebhook.journal import Entry, Journal
+from ebhook.journal.in_doubt import Verdict
+from ebhook.journal.table import Entry, Journal
 from ebhook.lock.lock import TenantLock
 from ebhook.report import print_json
 from ebhook.report.tables import command

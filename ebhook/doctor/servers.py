@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 
 from pymysql.err import MySQLError
 
-from ebhook import journal
 from ebhook.chain.folder import Chain
 from ebhook.database import tls
 from ebhook.database.connection import (
@@ -28,8 +27,9 @@ from ebhook.database.connection import (
 from ebhook.database.url import Url
 from ebhook.doctor.finding import Finding, Level, fail, failed, ok, warn
 from ebhook.doctor.privileges import NEEDED, OFTEN, granted, lacking, tried
-from ebhook.doubt import atomic_ddl
 from ebhook.errors import EbhookError
+from ebhook.journal import table
+from ebhook.journal.in_doubt import atomic_ddl
 from ebhook.lock import table
 from ebhook.settings import Settings
 from ebhook.survey import Standing, State, survey
@@ -253,7 +253,7 @@ class _Login:
         """The shape of ebhook's own tables, where they are there already."""
         wanted = {
             self.settings.lock.table: set(table.COLUMNS),
-            self.settings.journal.table: set(journal.COLUMNS),
+            self.settings.journal.table: set(table.COLUMNS),
         }
         shapes = [self.shape(connection, tenant, *table) for table in wanted.items()]
         yield from [shape for shape in shapes if shape] or [ok("tables", tenant.name, "")]
@@ -281,7 +281,7 @@ class _Login:
                 "tables",
                 tenant.name,
                 f"{table} is somebody else's table",
-                "Choose another name: lock.table, journal.table (docs/settings.md)",
+                "Choose another name: lock.table, table.table (docs/settings.md)",
             )
         return warn(
             "tables",

@@ -12,7 +12,7 @@ from typing import Any
 from ebhook.database.connection import connect
 from ebhook.database.url import fill
 from ebhook.errors import EbhookError
-from ebhook.journal import Entry, Journal
+from ebhook.journal.table import Entry, Journal
 from ebhook.orders import Finished
 from tests.conftest import Ebhook, Fleet, Ran
 from tests.faults import one_run

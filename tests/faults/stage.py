@@ -16,16 +16,16 @@ from typing import Any
 import pymysql
 from pymysql.err import MySQLError
 
-from ebhook.answers import Answer, taken
 from ebhook.beanstalk import Holder
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import LOST, Connection, connect, errno, run, scalar
 from ebhook.database.url import fill
 from ebhook.errors import EbhookError
 from ebhook.events import Event, LockTakenOver
-from ebhook.journal import Journal
+from ebhook.journal.recorder import Recorder
+from ebhook.journal.replies import Answer, taken
+from ebhook.journal.table import Journal
 from ebhook.lock.lock import TenantLock
-from ebhook.recorder import Recorder
 from ebhook.scratch import Flavour
 from ebhook.sql.statement import kind_of
 from tests.conftest import AnyServer, Fleet, Fleets

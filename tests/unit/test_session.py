@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ebhook.session import Session
+from ebhook.journal.session_state import Session
 from ebhook.sql.statement import Kind, kind_of, locking_also, releases_locks, renamed
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebhook.doubt import Pending, Verdict, atomic_ddl, decide
+from ebhook.journal.in_doubt import Pending, Verdict, atomic_ddl, decide
 from ebhook.sql.statement import (
     Kind,
     Object,

@@ -6,7 +6,7 @@ a statement that changes rows, the position is written in the transaction of tho
 position is written in the transaction that moves ``alembic_version``, which the next revision's first
 position may join.
 
-`ebhook.recorder` writes it while a revision runs, and `ebhook.doubt` decides about the statement that
+`ebhook.journal.recorder` writes it while a revision runs, and `ebhook.journal.in_doubt` decides about the statement that
 a crash left at the position; the reasoning is in docs/protocol.md.
 """
 
@@ -20,8 +20,6 @@ from typing import Any
 
 from pymysql.err import MySQLError
 
-from ebhook import answers
-from ebhook.answers import Answer, Place
 from ebhook.beanstalk import Holder
 from ebhook.database.connection import (
     Connection,
@@ -33,8 +31,10 @@ from ebhook.database.connection import (
     run,
     text_of,
 )
-from ebhook.doubt import Pending, Witness
 from ebhook.errors import JournalForeign
+from ebhook.journal import replies
+from ebhook.journal.in_doubt import Pending, Witness
+from ebhook.journal.replies import Answer, Place
 
 COLUMNS = {
     "id": "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT",
@@ -317,5 +317,5 @@ def _entry(row: Mapping[str, Any]) -> Entry:
     statements = tuple(part for part in (row["statements"] or "").split(BETWEEN) if part)
     known = {name: value for name, value in row.items() if name != "pending_objects"}
     known |= {"pending": pending, "statements": statements[: row["position"]]}
-    known["answers"] = answers.loaded(row["answers"] or "")
+    known["answers"] = replies.loaded(row["answers"] or "")
     return Entry(**known)

@@ -2,7 +2,7 @@
 
 After a crash, the statements before the position are in, and are skipped once they are proved to be
 the same (a rolling digest); what they gave back is given again. The statement *at* the position is in
-doubt: see `ebhook.doubt`.
+doubt: see `ebhook.journal.in_doubt`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dataclasses import dataclass, field, replace
 
 from pymysql.err import MySQLError
 
-from ebhook import answers
-from ebhook.answers import Answer
 from ebhook.beanstalk import Holder
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import LOST, Errno, errno, in_transaction, scalar
-from ebhook.doubt import Pending, Verdict
 from ebhook.errors import InDoubt, RevisionChanged
-from ebhook.journal import Entry, Journal, fold
-from ebhook.row import Row
-from ebhook.session import Session
+from ebhook.journal import replies
+from ebhook.journal.entry_writer import Row
+from ebhook.journal.in_doubt import Pending, Verdict
+from ebhook.journal.replies import Answer
+from ebhook.journal.session_state import Session
+from ebhook.journal.table import Entry, Journal, fold
 from ebhook.sql.statement import Kind, Touched, bare, plain, touched
 
 # A read whose answer belongs to the session, which a later run must have for itself.
@@ -241,7 +241,7 @@ class Recorder:
         what the migration does next may follow from it."""
         self.reads += 1
         place = (self.index, self.reads)
-        question = answers.asked(text)
+        question = replies.asked(text)
         if self._past():
             assert self.resumed is not None
             self.session.lost |= self.session.at_stake(Kind.READ, text)
@@ -256,7 +256,7 @@ class Recorder:
             answer = execute()
         except MySQLError as error:
             if errno(error) not in LOST:
-                self.told.keep(place, replace(answers.failed(error), asked=question))
+                self.told.keep(place, replace(replies.failed(error), asked=question))
             raise
         if (
             answer is not None
@@ -367,7 +367,7 @@ class Recorder:
         try:
             answer = execute()
         except MySQLError as error:
-            answer = answers.failed(error)
+            answer = replies.failed(error)
             raise
         finally:
             self._pass(text, answer or Answer())

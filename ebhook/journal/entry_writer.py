@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from ebhook.beanstalk import Holder
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import run, scalar
-from ebhook.journal import Ending, Entry, Journal, who
-from ebhook.told import Told
+from ebhook.journal.news import Told
+from ebhook.journal.table import Ending, Entry, Journal, who
 
 
 @dataclass

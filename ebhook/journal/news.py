@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from ebhook import answers
-from ebhook.answers import Answer, Place
-from ebhook.journal import BETWEEN, LONGEST
+from ebhook.journal import replies
+from ebhook.journal.replies import Answer, Place
+from ebhook.journal.table import BETWEEN, LONGEST
 
 _LOGGED = 100_000  # characters of statement texts that are kept per revision
 # What is kept for people has no use for a user's password.
@@ -38,19 +38,19 @@ class Told:
 
     def keep(self, place: Place, answer: Answer) -> None:
         """What a statement or a read gave back."""
-        size = answers.size(answer)
-        if self.kept + size <= answers.LARGEST:
+        size = replies.size(answer)
+        if self.kept + size <= replies.LARGEST:
             self.kept += size
             self.answers[place] = answer
         elif place[1] == 0:  # rows from INSERT … RETURNING: unlike a read, it cannot be asked again
-            self.answers[place] = answers.FORGOTTEN
+            self.answers[place] = replies.FORGOTTEN
 
     def all(self, position: int | None = None, *, finished: bool = False) -> dict[str, object]:
         """Columns of the row, for the statements before `position`; less the answers if `finished`."""
         found: dict[str, object] = {"statements": _joined(self.texts[:position]) or None}
         if not finished:
             known = ((p, a) for p, a in self.answers.items() if position is None or p[0] < position)
-            found["answers"] = answers.dumped(known) or None
+            found["answers"] = replies.dumped(known) or None
         return found
 
     def news(self, *, finished: bool = False) -> dict[str, object]:
@@ -60,7 +60,7 @@ class Told:
         texts, known = self.written
         found: dict[str, object] = {"+statements": _joined(self.texts[texts:])}
         if not finished:
-            found["+answers"] = answers.dumped(list(self.answers.items())[known:])
+            found["+answers"] = replies.dumped(list(self.answers.items())[known:])
         return found
 
     def is_written(self) -> None:
