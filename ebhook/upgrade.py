@@ -17,13 +17,13 @@ from ebhook.database.connection import (
 )
 from ebhook.errors import HalfApplied, MigrationFailed, Stopped
 from ebhook.events import Emit, PasswordRead
+from ebhook.fleet.survey import State, survey, unknown_revision
 from ebhook.journal.table import Entry, Journal
 from ebhook.lock.lock import TenantLock
 from ebhook.migration import Migration
 from ebhook.orders import Moved, Order
 from ebhook.project import Project
 from ebhook.settings import Settings
-from ebhook.survey import State, survey, unknown_revision
 
 
 def apply(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) -> Moved:

@@ -12,11 +12,11 @@ from ebhook.beanstalk import identify
 from ebhook.chain.folder import Chain
 from ebhook.commands.gather import Options, gather, load_settings, look, reporter
 from ebhook.errors import Exit, RevisionUnknown, UsageFailed
+from ebhook.fleet.survey import Standing, State
 from ebhook.report import print_json, rollout_document, rollout_text
 from ebhook.report.tables import command
 from ebhook.results import exit_code
 from ebhook.rollout import Plan, roll_out
-from ebhook.survey import Standing, State
 
 
 def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exit:

@@ -17,10 +17,10 @@ from ebhook.chain.folder import Chain, read_chain
 from ebhook.database.connection import Tenant
 from ebhook.database.url import fill
 from ebhook.errors import SettingsFailed
+from ebhook.fleet.discovery import discover, select
+from ebhook.fleet.survey import Standing, State, survey
 from ebhook.report import Reporter
 from ebhook.settings import FILE_NAME, SOURCES, Settings, value_of
-from ebhook.survey import Standing, State, survey
-from ebhook.tenants import discover, select
 
 
 @dataclass(frozen=True)

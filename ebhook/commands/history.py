@@ -12,10 +12,10 @@ from ebhook.chain.folder import Chain
 from ebhook.commands.gather import Options, gather, load_settings, reporter
 from ebhook.database.connection import Tenant, connect_patiently, explain
 from ebhook.errors import EbhookError, Exit, worst
+from ebhook.fleet.survey import Standing, State, survey
 from ebhook.journal.table import Entry, Journal
 from ebhook.report import print_json, problems_text, table, unread_documents
 from ebhook.settings import Settings
-from ebhook.survey import Standing, State, survey
 from ebhook.threads import in_threads
 
 THREADS = 8

@@ -13,6 +13,7 @@ from ebhook.chain.folder import Chain
 from ebhook.commands.gather import Options, gather_tenants, load_settings, reporter
 from ebhook.database.connection import Tenant, connect, explain
 from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
+from ebhook.fleet.survey import State, survey
 from ebhook.journal.table import Journal
 from ebhook.lock.lock import TenantLock
 from ebhook.lock.table import LockRow
@@ -26,7 +27,6 @@ from ebhook.report import (
 )
 from ebhook.report.tables import command
 from ebhook.settings import Settings
-from ebhook.survey import State, survey
 
 
 def lock_list(options: Options, *, names: Sequence[str]) -> Exit:

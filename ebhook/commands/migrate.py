@@ -20,12 +20,12 @@ from ebhook.chain.folder import Chain, check_chain, read_chain, read_revisions
 from ebhook.commands.gather import Options, load_settings, reporter
 from ebhook.database.connection import Tenant, connect_patiently, versions
 from ebhook.errors import Exit, RevisionUnknown, SettingsFailed, TryAgain, UsageFailed, worst
+from ebhook.fleet.discovery import discover, select
 from ebhook.lint.checking import Report as Judged
 from ebhook.lint.checking import check
 from ebhook.lint.formats import FORMATS
 from ebhook.report import Reporter, count, print_json
 from ebhook.settings import Settings
-from ebhook.tenants import discover, select
 from ebhook.workbench import benches, open_project, open_tenant
 from ebhook.workbench import migrate as bring
 

@@ -14,11 +14,11 @@ from ebhook.chain.folder import Chain, check_chain, heads_of, in_order, read_rev
 from ebhook.commands.gather import Options, load_settings, reporter
 from ebhook.database.connection import Tenant, connect_patiently, explain
 from ebhook.errors import EbhookError, Exit, PersonNeeded, Refused, TryAgain
+from ebhook.fleet.discovery import discover
+from ebhook.fleet.survey import Standing, State, survey
 from ebhook.journal.table import Journal
 from ebhook.report import Reporter, count, print_json
 from ebhook.settings import Settings
-from ebhook.survey import Standing, State, survey
-from ebhook.tenants import discover
 
 
 def relink(options: Options, *, revision: str, onto: str | None) -> Exit:

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from ebhook.commands.gather import Options, gather, load_settings, reporter
 from ebhook.errors import Exit, UsageFailed, worst
+from ebhook.fleet.survey import Standing, State, survey
 from ebhook.output import is_read
 from ebhook.report import Reporter, print_json, problems_text, status_document, status_text
 from ebhook.report.tables import STATUS, status_line, status_sums
-from ebhook.survey import Standing, State, survey
 
 
 def status(options: Options, *, names: Sequence[str]) -> Exit:

@@ -11,6 +11,7 @@ from ebhook.beanstalk import Holder, identify
 from ebhook.commands.gather import Options, gather, load_settings, look, reporter
 from ebhook.database.connection import Tenant
 from ebhook.errors import Exit, Unreachable
+from ebhook.fleet.survey import Half, State
 from ebhook.report import (
     Reporter,
     count,
@@ -22,7 +23,6 @@ from ebhook.report import (
 from ebhook.results import Result, exit_code
 from ebhook.rollout import Plan, canary_of, roll_out
 from ebhook.settings import Settings
-from ebhook.survey import Half, State
 
 
 @dataclass(frozen=True)

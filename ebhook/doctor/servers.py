@@ -28,11 +28,11 @@ from ebhook.database.url import Url
 from ebhook.doctor.finding import Finding, Level, fail, failed, ok, warn
 from ebhook.doctor.privileges import NEEDED, OFTEN, granted, lacking, tried
 from ebhook.errors import EbhookError
+from ebhook.fleet.survey import Standing, State, survey
 from ebhook.journal import table
 from ebhook.journal.in_doubt import atomic_ddl
 from ebhook.lock import table
 from ebhook.settings import Settings
-from ebhook.survey import Standing, State, survey
 from ebhook.threads import in_threads
 
 THREADS = 8

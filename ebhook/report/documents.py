@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from ebhook.errors import EbhookError, Exit
+from ebhook.fleet.survey import Half, Standing
 from ebhook.lock.table import LockRow
 from ebhook.results import Result
-from ebhook.survey import Half, Standing
 
 
 def error_document(error: EbhookError) -> dict[str, Any]:

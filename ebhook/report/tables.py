@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ebhook.errors import EbhookError
 from ebhook.events import Outcome
+from ebhook.fleet.survey import Standing, State
 from ebhook.lock.table import LockRow
 from ebhook.report.lines import WORDS, count
 from ebhook.results import Result
-from ebhook.survey import Standing, State
 
 # Where a tenant with one of these stands may never have been read.
 _UNREAD = (Outcome.UNREACHABLE, Outcome.REFUSED, Outcome.UNKNOWN)

@@ -14,9 +14,9 @@ import pytest
 
 from ebhook.beanstalk import Holder
 from ebhook.errors import Exit, Refused
+from ebhook.fleet.discovery import discover
 from ebhook.notices import Ended, send
 from ebhook.settings import Settings, load
-from ebhook.tenants import discover
 from tests.aws.cloud import Cloud
 from tests.aws.conftest import forget
 

@@ -11,8 +11,8 @@ import pytest
 
 from ebhook.database.connection import connect
 from ebhook.errors import Exit, Refused
+from ebhook.fleet.discovery import discover
 from ebhook.settings import Settings
-from ebhook.tenants import discover
 from tests.aws.cloud import Cloud
 from tests.conftest import AnyServer, Ebhook, Fleets
 

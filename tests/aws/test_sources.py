@@ -10,9 +10,9 @@ import pytest
 from ebhook.aws import _refusal
 from ebhook.database.connection import Tenant
 from ebhook.errors import Refused, SettingsFailed, Unreachable
+from ebhook.fleet.discovery import discover
 from ebhook.secret import Secret
 from ebhook.settings import Settings
-from ebhook.tenants import discover
 from tests.aws.cloud import Answer, Cloud, skewed, throttled
 
 Make = Callable[..., Settings]

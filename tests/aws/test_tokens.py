@@ -10,8 +10,8 @@ import pytest
 
 from ebhook.aws import renewed
 from ebhook.errors import SettingsFailed
+from ebhook.fleet.discovery import discover
 from ebhook.settings import Settings
-from ebhook.tenants import discover
 from tests.aws.cloud import REGION, Cloud
 
 Make = Callable[..., Settings]

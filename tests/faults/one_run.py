@@ -16,10 +16,10 @@ from ebhook.beanstalk import identify
 from ebhook.chain.folder import read_chain
 from ebhook.errors import EbhookError
 from ebhook.events import Event
+from ebhook.fleet.discovery import discover
 from ebhook.orders import Finished, Order
 from ebhook.project import load_project
 from ebhook.settings import load
-from ebhook.tenants import discover
 from ebhook.upgrade import apply
 from tests.faults.watching import PATIENCE
 

@@ -15,8 +15,8 @@ from ebhook.cli import cli
 from ebhook.cli.options import COMMON
 from ebhook.errors import Exit
 from ebhook.events import Outcome
+from ebhook.fleet.survey import State
 from ebhook.settings import KEYS, VARIABLES
-from ebhook.survey import State
 
 ROOT = Path(__file__).parents[2]
 TEXTS = {

@@ -47,6 +47,7 @@ from ebhook.events import (
     UpgradeStarted,
     WaveStarted,
 )
+from ebhook.fleet.survey import Half, Standing, State
 from ebhook.lock.table import LockRow
 from ebhook.report import (
     WORDS,
@@ -64,7 +65,6 @@ from ebhook.report import (
 from ebhook.report.tables import ALIKE, command
 from ebhook.results import Result
 from ebhook.secret import Secret
-from ebhook.survey import Half, Standing, State
 
 NOON = datetime(2026, 3, 1, 12, 0, 7, 250_000, tzinfo=UTC)
 SQL = "ALTER TABLE visits ADD COLUMN notes TEXT"

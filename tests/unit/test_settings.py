@@ -446,7 +446,7 @@ def test_a_wrong_value_is_told_once(tmp_path: Path) -> None:
 )
 def test_a_coupled_database_is_the_default(tmp_path: Path, password: str) -> None:
     """RDS_* make the URL when nothing else does, whatever the password has in it."""
-    from ebhook.tenants import discover
+    from ebhook.fleet.discovery import discover
 
     settings = load({**RDS, "RDS_PASSWORD": password}, directory=tmp_path)
 
@@ -460,7 +460,7 @@ def test_a_coupled_database_is_the_default(tmp_path: Path, password: str) -> Non
 
 def test_a_coupled_database_with_names(tmp_path: Path) -> None:
     """With a list of names, RDS_* give the server, and RDS_DB_NAME is not needed."""
-    from ebhook.tenants import discover
+    from ebhook.fleet.discovery import discover
 
     environ = {**RDS, "EBHOOK_TENANTS_NAMES": "acme,zenith"}
     del environ["RDS_DB_NAME"], environ["RDS_PORT"]

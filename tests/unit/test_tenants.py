@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from ebhook.database.connection import Tenant, quoted
 from ebhook.database.url import parse_url
 from ebhook.errors import Exit, SettingsFailed, UsageFailed
+from ebhook.fleet.discovery import discover, select
 from ebhook.secret import Secret
 from ebhook.settings import Settings, Tenants, load
-from ebhook.tenants import discover, select
 
 URL = Secret("mysql+pymysql://app:hunter2secret@db.example/agency_{tenant}")
 

@@ -34,7 +34,7 @@ def discover(settings: Settings) -> list[Tenant]:
         )
     _check(found)
     if settings.tenants.password_secret:
-        from ebhook.stored import with_passwords
+        from ebhook.fleet.aws_sources import with_passwords
 
         found = with_passwords(found, settings)
     urls = _logged_in([tenant.url for tenant in found], settings)
@@ -47,11 +47,11 @@ def _found(settings: Settings) -> list[Tenant]:
     if source.query and source.query_url:
         return _from_query(settings)
     if source.ssm_path:
-        from ebhook.stored import from_parameters  # boto3 takes a quarter of a second
+        from ebhook.fleet.aws_sources import from_parameters  # boto3 takes a quarter of a second
 
         return from_parameters(settings)
     if source.secrets or source.secrets_prefix or source.secrets_tag:
-        from ebhook.stored import from_secrets
+        from ebhook.fleet.aws_sources import from_secrets
 
         return from_secrets(settings)
     if source.url is None:
@@ -79,7 +79,7 @@ def _logged_in(urls: Iterable[Url], settings: Settings) -> list[Url]:
     """The URLs with what their connections need besides: TLS, and tokens."""
     found = [secured(url, settings.tls, settings.root) for url in urls]
     if settings.tenants.iam:
-        from ebhook.stored import with_tokens
+        from ebhook.fleet.aws_sources import with_tokens
 
         found = with_tokens(found, settings)
     return found
@@ -138,7 +138,7 @@ def _ask(
 ) -> list[tuple[object, ...]]:
     shared = settings.tenants.password_secret
     if shared and "{tenant}" not in shared and not url.password:
-        from ebhook.stored import with_passwords
+        from ebhook.fleet.aws_sources import with_passwords
 
         url = with_passwords([Tenant("", url)], settings)[0].url
     (url,) = _logged_in([url], settings)
