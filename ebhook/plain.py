@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from warnings import catch_warnings, simplefilter
 
-from ebhook.project import Project
+from ebhook.upgrade.project import Project
 
 _TEMPLATES = {"alembic": ("generic", "pyproject"), "flask_migrate": ("flask",)}
 _MODULES = ("sqlalchemy", "sqlalchemy.dialects", "sqlalchemy.sql", "sqlalchemy.types")

@@ -42,10 +42,10 @@ from ebhook.events import (
     WaveStarted,
 )
 from ebhook.fleet.survey import Standing, State, survey
-from ebhook.orders import Finished, Order
 from ebhook.results import Result, outcome_of
 from ebhook.settings import Settings
 from ebhook.signals import Interruption
+from ebhook.upgrade.messages import Finished, Order
 from ebhook.worker import Template, Worker
 
 GRACE = 20.0  # seconds that a running statement may still take after a signal

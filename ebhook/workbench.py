@@ -27,10 +27,10 @@ from ebhook.database.connection import Connection, Tenant, connect, explain, quo
 from ebhook.database.url import Url, parse_url
 from ebhook.errors import SettingsFailed
 from ebhook.journal.table import Journal
-from ebhook.migration import Migration
-from ebhook.project import Project, load_project
 from ebhook.scratch import Flavour, server
 from ebhook.settings import Settings
+from ebhook.upgrade.alembic_run import Migration
+from ebhook.upgrade.project import Project, load_project
 
 Say = Callable[[str], None]
 PREFIX = "ebhook_scratch_"

@@ -33,11 +33,11 @@ from ebhook.chain.folder import Chain
 from ebhook.database.url import Url
 from ebhook.errors import ChainBroken, EbhookError, StateUnknown
 from ebhook.events import Emit, Event, PasswordRead, Printed
-from ebhook.orders import Finished, Order
 from ebhook.settings import Settings
+from ebhook.upgrade.messages import Finished, Order
 
 if TYPE_CHECKING:
-    from ebhook.project import Project
+    from ebhook.upgrade.project import Project
 
 # What is imported stays, and is shared with the workers: nothing of it is worth a collection.
 _MAIN = "import gc; gc.disable(); from ebhook.worker import main; main()"
@@ -222,9 +222,12 @@ def main() -> None:
 def _load(settings: Settings, chain: Chain) -> Project:
     os.chdir(settings.root)
     sys.path.insert(0, str(settings.root))
-    for module in ("ebhook.upgrade", "encodings.idna"):  # what the workers need, once for them all
+    for module in (
+        "ebhook.upgrade.tenant_upgrade",
+        "encodings.idna",
+    ):  # what the workers need, once for them all
         import_module(module)
-    from ebhook.project import load_project
+    from ebhook.upgrade.project import load_project
 
     return load_project(settings, chain)
 
@@ -324,7 +327,7 @@ def _work(out: Connection, project: Project, order: Order) -> None:
 
 
 def _carry_out(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) -> Finished:
-    from ebhook.upgrade import apply
+    from ebhook.upgrade.tenant_upgrade import apply
 
     try:
         return Finished(moved=apply(project, order, emit, stop))

@@ -14,9 +14,9 @@ from ebhook.chain.folder import read_chain
 from ebhook.database.connection import Tenant, connect, run
 from ebhook.database.url import parse_url
 from ebhook.journal.table import Journal
-from ebhook.migration import Migration
-from ebhook.project import Project, load_project
 from ebhook.settings import load
+from ebhook.upgrade.alembic_run import Migration
+from ebhook.upgrade.project import Project, load_project
 
 WITH = "with the journal"
 WITHOUT = "without it"

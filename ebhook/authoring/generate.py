@@ -18,8 +18,8 @@ from alembic.util import CommandError, rev_id
 from ebhook.authoring.additive import Kept, Question, keep_additions
 from ebhook.database.connection import Tenant
 from ebhook.errors import ChainBroken, EbhookError
-from ebhook.project import Project, alembic_config
 from ebhook.settings import Settings
+from ebhook.upgrade.project import Project, alembic_config
 from ebhook.workbench import open_tenant
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ebhook.authoring.additive import describe, is_ghost
 from ebhook.authoring.generate import compose, ebhooks_own
 from ebhook.database.connection import Connection, Tenant
 from ebhook.errors import EbhookError
-from ebhook.project import Project
+from ebhook.upgrade.project import Project
 from ebhook.verify.snapshot import Snapshot
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from ebhook.chain.folder import Chain
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import Tenant
 from ebhook.errors import EbhookError, StateUnknown
-from ebhook.project import Project
 from ebhook.settings import Settings
+from ebhook.upgrade.project import Project
 from ebhook.verify.diff import diff
 from ebhook.verify.snapshot import Snapshot
 from ebhook.verify.walk import Proof, Whole, order_from, walker

@@ -15,7 +15,7 @@ from ebhook.chain.folder import Chain, heads_of
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import Connection, Tenant, explain, quoted, run, versions
 from ebhook.errors import ChainBroken, ConnectionLost, EbhookError, MigrationFailed
-from ebhook.project import Project
+from ebhook.upgrade.project import Project
 from ebhook.verify.diff import diff
 from ebhook.verify.drift import Drift, models_against
 from ebhook.verify.inserts import attempt, broken_by, read_models

@@ -17,10 +17,10 @@ from ebhook.chain.folder import read_chain
 from ebhook.errors import EbhookError
 from ebhook.events import Event
 from ebhook.fleet.discovery import discover
-from ebhook.orders import Finished, Order
-from ebhook.project import load_project
 from ebhook.settings import load
-from ebhook.upgrade import apply
+from ebhook.upgrade.messages import Finished, Order
+from ebhook.upgrade.project import load_project
+from ebhook.upgrade.tenant_upgrade import apply
 from tests.faults.watching import PATIENCE
 
 _FORKS = multiprocessing.get_context("forkserver")

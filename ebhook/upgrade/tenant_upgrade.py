@@ -20,10 +20,10 @@ from ebhook.events import Emit, PasswordRead
 from ebhook.fleet.survey import State, survey, unknown_revision
 from ebhook.journal.table import Entry, Journal
 from ebhook.lock.lock import TenantLock
-from ebhook.migration import Migration
-from ebhook.orders import Moved, Order
-from ebhook.project import Project
 from ebhook.settings import Settings
+from ebhook.upgrade.alembic_run import Migration
+from ebhook.upgrade.messages import Moved, Order
+from ebhook.upgrade.project import Project
 
 
 def apply(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) -> Moved:

@@ -1,6 +1,6 @@
 """How a migration's statement runs: the cheap algorithm first, and never a queue behind a lock.
 
-`ebhook.tap` brings each one here, with its final text and values.
+`ebhook.upgrade.interception` brings each one here, with its final text and values.
 """
 
 from __future__ import annotations

@@ -44,10 +44,10 @@ from ebhook.journal.in_doubt import Verdict
 from ebhook.journal.recorder import Recorder
 from ebhook.journal.replies import Answer, given, taken
 from ebhook.journal.table import Entry, Journal
-from ebhook.project import Project
 from ebhook.sql.statement import Kind, is_several, kind_of, locking_also, releases_locks
-from ebhook.statements import Runner
-from ebhook.tap import Tap
+from ebhook.upgrade.interception import Tap
+from ebhook.upgrade.project import Project
+from ebhook.upgrade.statement_runner import Runner
 
 
 @dataclass
