@@ -16,7 +16,7 @@ from ebhook.fleet.survey import Standing, State
 from ebhook.report import print_json, rollout_document, rollout_text
 from ebhook.report.tables import command
 from ebhook.results import exit_code
-from ebhook.rollout import Plan, roll_out
+from ebhook.rollout.scheduler import Plan, roll_out
 
 
 def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exit:

@@ -21,7 +21,7 @@ from ebhook.report import (
     rollout_text,
 )
 from ebhook.results import Result, exit_code
-from ebhook.rollout import Plan, canary_of, roll_out
+from ebhook.rollout.scheduler import Plan, canary_of, roll_out
 from ebhook.settings import Settings
 
 

@@ -17,13 +17,13 @@ from ebhook.chain.folder import Chain
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import Tenant
 from ebhook.errors import EbhookError, StateUnknown
+from ebhook.rollout.worker_pool import die_with_parent
 from ebhook.settings import Settings
 from ebhook.upgrade.project import Project
 from ebhook.verify.diff import diff
 from ebhook.verify.snapshot import Snapshot
 from ebhook.verify.walk import Proof, Whole, order_from, walker
 from ebhook.workbench import Bench, benches, lead_to, open_project
-from ebhook.worker import die_with_parent
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LONG = 24  # revisions; a shorter chain is walked by one process

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ebhook.plain import is_plain, is_stock
+from ebhook.rollout.reuse import is_plain, is_stock
 
 HEAD = '''\
 """JMS-1 add clients"""

@@ -43,10 +43,10 @@ from ebhook.events import (
 )
 from ebhook.fleet.survey import Standing, State, survey
 from ebhook.results import Result, outcome_of
+from ebhook.rollout.worker_pool import Template, Worker
 from ebhook.settings import Settings
 from ebhook.signals import Interruption
 from ebhook.upgrade.messages import Finished, Order
-from ebhook.worker import Template, Worker
 
 GRACE = 20.0  # seconds that a running statement may still take after a signal
 ROTATION = 5.0  # seconds to wait for one held tenant while others are held, too

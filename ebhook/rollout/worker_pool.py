@@ -2,7 +2,7 @@
 
 Importing Alembic, the version files and the application costs a second or more. A *template* process
 pays it once, and the workers are forks of it (milliseconds): Alembic is not safe in threads. A worker
-goes on to another tenant only if nothing of the one before can be left in it (see `ebhook.plain`).
+goes on to another tenant only if nothing of the one before can be left in it (see `ebhook.rollout.reuse`).
 
     boot ──control socket──> template ──fork──> worker ──its own socket──> boot
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ebhook.upgrade.project import Project
 
 # What is imported stays, and is shared with the workers: nothing of it is worth a collection.
-_MAIN = "import gc; gc.disable(); from ebhook.worker import main; main()"
+_MAIN = "import gc; gc.disable(); from ebhook.rollout.worker_pool import main; main()"
 
 
 @dataclass(eq=False)
@@ -233,7 +233,7 @@ def _load(settings: Settings, chain: Chain) -> Project:
 
 
 def _warm(url: Url) -> None:
-    from ebhook.warming import warm
+    from ebhook.rollout.warm_up import warm
 
     warm(url)
     gc.freeze()
@@ -301,7 +301,7 @@ def _work(out: Connection, project: Project, order: Order) -> None:
     signal.signal(signal.SIGTERM, remember)
     code = 1
     try:
-        from ebhook.plain import keeps_nothing
+        from ebhook.rollout.reuse import keeps_nothing
 
         lines = _Lines(lambda line: out.send(Printed(order.tenant.name, line)))
         sys.stdout = sys.stderr = lines
