@@ -24,7 +24,7 @@ from ebhook.cli import authoring, fleet, machine
 from ebhook.cli.options import COMMON
 from ebhook.cli.root import cli
 from ebhook.errors import EbhookError, Exit, StateUnknown, Stopped, TryAgain, UsageFailed, worst
-from ebhook.output import guard_streams, lost
+from ebhook.report.stdio import guard_streams, lost
 
 __all__ = ["authoring", "cli", "fleet", "machine", "main"]
 

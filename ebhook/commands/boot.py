@@ -9,8 +9,8 @@ from ebhook.commands.gather import Options, load_settings, reporter
 from ebhook.commands.upgrade import Run, bring, text_of
 from ebhook.errors import EbhookError, Exit
 from ebhook.events import Outcome
-from ebhook.notices import Ended, metric_line, send
 from ebhook.report import count, print_json, rollout_document
+from ebhook.report.notices import Ended, metric_line, send
 from ebhook.results import excused, exit_code
 
 DOCTOR = "What else may be wrong on this instance: ebhook doctor"

@@ -14,8 +14,8 @@ from ebhook.doctor import Finding, Level, examine_aws, examine_machine, examine_
 from ebhook.doctor.finding import failed, ok
 from ebhook.doctor.show import as_text
 from ebhook.errors import EbhookError, Exit, UsageFailed
-from ebhook.notices import Ended, send
 from ebhook.report import Reporter, count, print_json
+from ebhook.report.notices import Ended, send
 from ebhook.settings import Settings
 
 

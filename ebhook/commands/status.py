@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from ebhook.commands.gather import Options, gather, load_settings, reporter
 from ebhook.errors import Exit, UsageFailed, worst
 from ebhook.fleet.survey import Standing, State, survey
-from ebhook.output import is_read
 from ebhook.report import Reporter, print_json, problems_text, status_document, status_text
+from ebhook.report.stdio import is_read
 from ebhook.report.tables import STATUS, status_line, status_sums
 
 
@@ -68,7 +68,7 @@ def _display(report: Reporter, every: float) -> Iterator[Show]:
             f"{_clock()}\n\n{report.hide(status_text(head, standings))}\n", flush=True
         )
         return
-    from ebhook.live import Watched
+    from ebhook.report.live import Watched
 
     def show(head: str | None, standings: Sequence[Standing]) -> None:
         told: list[tuple[str, ...]] = []

@@ -105,7 +105,7 @@ class Reporter:
     def _show(self, event: Event) -> None:
         if self._live is None and isinstance(event, UpgradeStarted):
             # Not before: it would draw over a question, and costs an import.
-            from ebhook.live import Live
+            from ebhook.report.live import Live
 
             self._live = Live(self._stream)
             for before in self._earlier:

@@ -11,7 +11,7 @@ import pytest
 from ebhook.beanstalk import Holder
 from ebhook.errors import ChainBroken, Exit, MigrationFailed, SettingsFailed, Skipped, Unreachable
 from ebhook.events import Outcome
-from ebhook.notices import TOLD, Ended, detail, metric_data, metric_line, subject, text
+from ebhook.report.notices import TOLD, Ended, detail, metric_data, metric_line, subject, text
 from ebhook.results import Result, excused
 from ebhook.scratch import Flavour
 from ebhook.settings import Boot, Settings

@@ -15,7 +15,7 @@ import pytest
 from ebhook.beanstalk import Holder
 from ebhook.errors import Exit, Refused
 from ebhook.fleet.discovery import discover
-from ebhook.notices import Ended, send
+from ebhook.report.notices import Ended, send
 from ebhook.settings import Settings, load
 from tests.aws.cloud import Cloud
 from tests.aws.conftest import forget

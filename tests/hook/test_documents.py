@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from ebhook import beanstalk, notices
+from ebhook import beanstalk
 from ebhook.beanstalk import Holder
 from ebhook.bundle import EXTENSION, HOOKS, SETTINGS, template
 from ebhook.cli import cli
 from ebhook.errors import Exit
+from ebhook.report import notices
 from ebhook.settings import KEYS, VARIABLES
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ebhook.output import Output
+from ebhook.report.stdio import Output
 
 REDIRECTIONS = [">&-", "2>&-", "<&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full", "| head -c 0"]
 
