@@ -17,7 +17,7 @@ static: .venv/ready-dev  ## format, lint, types, floors: seconds
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/shellcheck .ci/run .ci/setup $(wildcard .platform/*/*/*) ebhook/templates/hook.sh
+	$(BIN)/shellcheck .ci/run .ci/setup $(wildcard .platform/*/*/*) ebhook/aws/templates/hook.sh
 
 faults: .venv/ready-dev  ## kills, cuts and races, complete: half an hour
 	EBHOOK_TEST_KILLS=500 $(PYTEST) tests/faults tests/mysql/test_instances.py

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from alembic.runtime.migration import MigrationStep
 from pymysql.err import MySQLError
 
-from ebhook.beanstalk import Holder
+from ebhook.aws.beanstalk import Holder
 from ebhook.chain.folder import Chain
 from ebhook.database.connection import Connection, Tenant, connect, explain, quoted, run, scalar
 from ebhook.database.url import Url, parse_url

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.lab import Lab
 from benchmarks.measure import Case, Contender, Measured, Verdict, at_most, timed
-from ebhook.beanstalk import Holder
+from ebhook.aws.beanstalk import Holder
 from ebhook.chain.folder import read_chain
 from ebhook.database.connection import Tenant, connect, run
 from ebhook.database.url import parse_url

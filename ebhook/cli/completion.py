@@ -63,7 +63,7 @@ def revisions(context: click.Context, _: click.Parameter, word: str) -> list[Com
 
 def _settings(context: click.Context) -> Settings | None:
     """The settings of ebhook.toml and of this shell; of nothing that would have to be asked."""
-    from ebhook.beanstalk import bundle
+    from ebhook.aws.beanstalk import bundle
     from ebhook.settings import load
 
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ebhook.beanstalk import identify
+from ebhook.aws.beanstalk import identify
 from ebhook.commands.gather import Options, load_settings, reporter
 from ebhook.commands.upgrade import Run, bring, text_of
 from ebhook.errors import EbhookError, Exit

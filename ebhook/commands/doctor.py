@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ebhook import beanstalk
+from ebhook.aws import beanstalk
 from ebhook.chain.folder import Chain, read_chain
 from ebhook.commands.gather import Options, gather_tenants, load_settings, reporter
 from ebhook.database.connection import Tenant

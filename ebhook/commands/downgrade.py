@@ -8,7 +8,7 @@ import time
 
 import click
 
-from ebhook.beanstalk import identify
+from ebhook.aws.beanstalk import identify
 from ebhook.chain.folder import Chain
 from ebhook.commands.gather import Options, gather, load_settings, look, reporter
 from ebhook.errors import Exit, RevisionUnknown, UsageFailed

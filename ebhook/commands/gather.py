@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from ebhook import beanstalk
 from ebhook import settings as settings_module
+from ebhook.aws import beanstalk
 from ebhook.chain.folder import Chain, read_chain
 from ebhook.database.connection import Tenant
 from ebhook.database.url import fill

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pymysql.err import MySQLError
 
-from ebhook.beanstalk import identify
+from ebhook.aws.beanstalk import identify
 from ebhook.chain.folder import Chain
 from ebhook.commands.gather import Options, gather_tenants, load_settings, reporter
 from ebhook.database.connection import Tenant, connect, explain

@@ -7,7 +7,7 @@ import time
 
 from pymysql.err import MySQLError
 
-from ebhook.beanstalk import identify
+from ebhook.aws.beanstalk import identify
 from ebhook.commands.gather import Options, gather, load_settings, reporter
 from ebhook.database.connection import Tenant, connect_patiently, explain
 from ebhook.errors import Exit, UsageFailed

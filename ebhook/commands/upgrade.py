@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ebhook.beanstalk import Holder, identify
+from ebhook.aws.beanstalk import Holder, identify
 from ebhook.commands.gather import Options, gather, load_settings, look, reporter
 from ebhook.database.connection import Tenant
 from ebhook.errors import Exit, Unreachable

@@ -227,7 +227,7 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
 
 
 def _renewed(url: Url) -> Url:
-    from ebhook.aws import renewed  # boto3 takes a quarter of a second
+    from ebhook.aws.client import renewed  # boto3 takes a quarter of a second
 
     return renewed(url)
 

@@ -37,7 +37,7 @@ def examine_aws(
     """
     if not is_wanted(settings):
         return
-    from ebhook.aws import account_of, renewed, whoami  # boto3 takes a quarter of a second
+    from ebhook.aws.client import account_of, renewed, whoami  # boto3 takes a quarter of a second
 
     try:
         account = account_of(settings)

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from ebhook import beanstalk
+from ebhook.aws import beanstalk
 from ebhook.doctor.finding import Finding, fail, ok, warn
 from ebhook.settings import Settings
 

@@ -29,9 +29,9 @@ from ebhook.doctor.finding import Finding, Level, fail, failed, ok, warn
 from ebhook.doctor.privileges import NEEDED, OFTEN, granted, lacking, tried
 from ebhook.errors import EbhookError
 from ebhook.fleet.survey import Standing, State, survey
-from ebhook.journal import table
+from ebhook.journal import table as journal_table
 from ebhook.journal.in_doubt import atomic_ddl
-from ebhook.lock import table
+from ebhook.lock import table as lock_table
 from ebhook.settings import Settings
 from ebhook.threads import in_threads
 
@@ -252,8 +252,8 @@ class _Login:
     def tables(self, connection: Connection, tenant: Tenant) -> Iterator[Finding]:
         """The shape of ebhook's own tables, where they are there already."""
         wanted = {
-            self.settings.lock.table: set(table.COLUMNS),
-            self.settings.journal.table: set(table.COLUMNS),
+            self.settings.lock.table: set(lock_table.COLUMNS),
+            self.settings.journal.table: set(journal_table.COLUMNS),
         }
         shapes = [self.shape(connection, tenant, *table) for table in wanted.items()]
         yield from [shape for shape in shapes if shape] or [ok("tables", tenant.name, "")]
@@ -281,7 +281,7 @@ class _Login:
                 "tables",
                 tenant.name,
                 f"{table} is somebody else's table",
-                "Choose another name: lock.table, table.table (docs/settings.md)",
+                "Choose another name: lock.table, journal.table (docs/settings.md)",
             )
         return warn(
             "tables",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
 
-from ebhook.aws import Account, Stored, account_of, names_of_secrets, parameters, secrets
+from ebhook.aws.client import Account, Stored, account_of, names_of_secrets, parameters, secrets
 from ebhook.database.connection import Tenant
 from ebhook.database.tls import demanded
 from ebhook.database.url import Login, Origin, Url, UrlInvalid, fill, login_of, read_login

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from pymysql.err import MySQLError
 
-from ebhook.beanstalk import Holder
+from ebhook.aws.beanstalk import Holder
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import LOST, Errno, errno, in_transaction, scalar
 from ebhook.errors import InDoubt, RevisionChanged

@@ -20,7 +20,7 @@ from typing import Any
 
 from pymysql.err import MySQLError
 
-from ebhook.beanstalk import Holder
+from ebhook.aws.beanstalk import Holder
 from ebhook.database.connection import (
     Connection,
     Errno,

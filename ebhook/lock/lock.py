@@ -21,7 +21,7 @@ from math import ceil
 
 from pymysql.err import MySQLError
 
-from ebhook.beanstalk import Holder
+from ebhook.aws.beanstalk import Holder
 from ebhook.database.connection import (
     Connection,
     Errno,

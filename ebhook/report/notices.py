@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ebhook.beanstalk import Holder
+from ebhook.aws.beanstalk import Holder
 from ebhook.errors import EbhookError, Exit
 from ebhook.events import Outcome
 from ebhook.report import count, error_document
@@ -21,7 +21,7 @@ from ebhook.results import Result
 from ebhook.settings import Settings
 
 if TYPE_CHECKING:
-    from ebhook.aws import Account
+    from ebhook.aws.client import Account
 
 TOLD = 50  # tenants in a notice
 LONGEST = 60_000  # characters of its text: SNS takes 256 KiB
@@ -207,22 +207,22 @@ def _wanted(
         return
 
     def account() -> Account:
-        from ebhook.aws import account_of
+        from ebhook.aws.client import account_of
 
         return account_of(settings)
 
     def put_metrics() -> None:
-        from ebhook.aws import put_metrics
+        from ebhook.aws.client import put_metrics
 
         put_metrics(notice.namespace, metric_data(ended), account())
 
     def publish() -> None:
-        from ebhook.aws import publish
+        from ebhook.aws.client import publish
 
         publish(str(notice.sns), subject(ended, hidden), text(ended, hidden), account())
 
     def put_event() -> None:
-        from ebhook.aws import put_event
+        from ebhook.aws.client import put_event
 
         document = msgspec.json.encode(hidden(detail(ended))).decode()
         kind = "ebhook trial" if ended.trial else "ebhook boot failed"

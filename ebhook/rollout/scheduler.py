@@ -18,7 +18,7 @@ from typing import Any
 
 from pymysql.err import MySQLError
 
-from ebhook.beanstalk import Holder
+from ebhook.aws.beanstalk import Holder
 from ebhook.chain.folder import Chain
 from ebhook.database.connection import Tenant, connect, run
 from ebhook.errors import (

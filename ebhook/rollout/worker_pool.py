@@ -201,7 +201,7 @@ def main() -> None:
         project = _load(settings, chain)
         if url.origin is not None and url.origin.kind == "iam":
             # For env.py's own engine; and what a token needs is made once for all workers.
-            from ebhook.aws import renewed
+            from ebhook.aws.client import renewed
 
             url = renewed(url)
             if url.password is not None:

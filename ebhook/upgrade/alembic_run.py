@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationStep
 from pymysql.cursors import Cursor
 from pymysql.err import MySQLError
 
-from ebhook.beanstalk import Holder
+from ebhook.aws.beanstalk import Holder
 from ebhook.database.connection import (
     BUSY,
     DENIED,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ebhook import aws as ebhook_aws
+from ebhook.aws import client as ebhook_aws
 from ebhook.settings import Settings, load
 from tests.aws.cloud import Cloud, cloud
 

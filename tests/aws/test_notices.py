@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ebhook.beanstalk import Holder
+from ebhook.aws.beanstalk import Holder
 from ebhook.errors import ChainBroken, Exit, MigrationFailed, SettingsFailed, Skipped, Unreachable
 from ebhook.events import Outcome
 from ebhook.report.notices import TOLD, Ended, detail, metric_data, metric_line, subject, text

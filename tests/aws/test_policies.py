@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ebhook.beanstalk import Holder
+from ebhook.aws.beanstalk import Holder
 from ebhook.errors import Exit, Refused
 from ebhook.fleet.discovery import discover
 from ebhook.report.notices import Ended, send
@@ -52,7 +52,7 @@ def only(statements: list[dict[str, Any]], allowed: set[str]) -> list[dict[str, 
 
 def read_tenants(settings: Settings) -> None:
     """Finds the tenants, and reads each login again, as after a rotation."""
-    from ebhook.aws import renewed
+    from ebhook.aws.client import renewed
 
     for tenant in discover(settings):
         if tenant.url.origin is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ebhook.aws import _refusal
+from ebhook.aws.client import _refusal
 from ebhook.database.connection import Tenant
 from ebhook.errors import Refused, SettingsFailed, Unreachable
 from ebhook.fleet.discovery import discover

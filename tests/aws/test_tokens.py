@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ebhook.aws import renewed
+from ebhook.aws.client import renewed
 from ebhook.errors import SettingsFailed
 from ebhook.fleet.discovery import discover
 from ebhook.settings import Settings

@@ -16,7 +16,7 @@ from typing import Any
 import pymysql
 from pymysql.err import MySQLError
 
-from ebhook.beanstalk import Holder
+from ebhook.aws.beanstalk import Holder
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import LOST, Connection, connect, errno, run, scalar
 from ebhook.database.url import fill

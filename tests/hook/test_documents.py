@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from ebhook import beanstalk
-from ebhook.beanstalk import Holder
-from ebhook.bundle import EXTENSION, HOOKS, SETTINGS, template
+from ebhook.aws import beanstalk
+from ebhook.aws.beanstalk import Holder
+from ebhook.aws.bundle import EXTENSION, HOOKS, SETTINGS, template
 from ebhook.cli import cli
 from ebhook.errors import Exit
 from ebhook.report import notices

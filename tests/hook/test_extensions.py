@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ebhook import beanstalk
-from ebhook.bundle import CLOUDWATCH, EXTENSION, HOOKS, template
+from ebhook.aws import beanstalk
+from ebhook.aws.bundle import CLOUDWATCH, EXTENSION, HOOKS, template
 from tests.hook.instance import Instance
 
 Instances = Callable[..., Instance]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ebhook.bundle import CLOUDWATCH, EXTENSION, HOOKS, SETTINGS, State, bundle_files, warnings
+from ebhook.aws.bundle import CLOUDWATCH, EXTENSION, HOOKS, SETTINGS, State, bundle_files, warnings
 from ebhook.errors import Exit
 from ebhook.settings import KEYS, load
 from tests.conftest import Ebhook

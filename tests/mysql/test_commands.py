@@ -22,7 +22,7 @@ from typing import Any
 import click
 import pytest
 
-from ebhook.beanstalk import Holder
+from ebhook.aws.beanstalk import Holder
 from ebhook.cli import cli
 from ebhook.database.connection import connect
 from ebhook.database.url import parse_url

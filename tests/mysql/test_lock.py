@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pymysql.err import MySQLError
 
-from ebhook.beanstalk import Holder
+from ebhook.aws.beanstalk import Holder
 from ebhook.database.connection import LOST, Connection, connect, errno, quoted
 from ebhook.database.url import fill
 from ebhook.errors import LockHeld, LockTableForeign, LockUnavailable

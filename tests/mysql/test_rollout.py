@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ebhook.beanstalk import Holder
+from ebhook.aws.beanstalk import Holder
 from ebhook.database.connection import connect
 from ebhook.database.url import fill
 from ebhook.lock.lock import TenantLock

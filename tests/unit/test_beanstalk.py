@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebhook.beanstalk import (
+from ebhook.aws.beanstalk import (
     Holder,
     PlatformSilent,
     _has,

@@ -1,6 +1,6 @@
 """What ebhook adds to an application's bundle, and what could keep it from arriving there.
 
-The files are in ``ebhook/templates``; nowhere else is there another version of them.
+The files are in ``ebhook/aws/templates``; nowhere else is there another version of them.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class File:
 
 def template(name: str) -> str:
     """The text that the file `name` of a bundle should have."""
-    return (files("ebhook") / "templates" / _TEMPLATES[name]).read_text("utf-8")
+    return (files("ebhook.aws.client") / "templates" / _TEMPLATES[name]).read_text("utf-8")
 
 
 def bundle_files(folder: Path, *, cloudwatch: bool) -> list[File]:

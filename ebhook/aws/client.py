@@ -27,7 +27,7 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from ebhook.beanstalk import ask_metadata
+from ebhook.aws.beanstalk import ask_metadata
 from ebhook.database.url import Url, UrlInvalid, read_login
 from ebhook.errors import EbhookError, Refused, SettingsFailed, Unreachable
 from ebhook.secret import Secret
