@@ -16,11 +16,11 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError, rev_id
 
 from ebhook.authoring.additive import Kept, Question, keep_additions
+from ebhook.authoring.scratch_chain import open_tenant
 from ebhook.database.connection import Tenant
 from ebhook.errors import ChainBroken, EbhookError
 from ebhook.settings import Settings
 from ebhook.upgrade.project import Project, alembic_config
-from ebhook.workbench import open_tenant
 
 if TYPE_CHECKING:
     from alembic.operations.ops import MigrationScript

@@ -34,7 +34,7 @@ def common_options(function: F) -> F:
 
 def options(config: Path | None, as_json: bool, log_file: Path | None) -> Any:
     """What the commands want of `common_options`."""
-    from ebhook.commands.gather import Options
+    from ebhook.commands.context import Options
 
     return Options(config=config, json=as_json, log_file=log_file)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ebhook.aws.beanstalk import identify
-from ebhook.commands.gather import Options, load_settings, reporter
+from ebhook.commands.context import Options, load_settings, reporter
 from ebhook.commands.upgrade import Run, bring, text_of
 from ebhook.errors import EbhookError, Exit
 from ebhook.events import Outcome

@@ -9,7 +9,7 @@ from ebhook.authoring.graph import dot, mermaid
 from ebhook.authoring.summary import Overview, in_any_order, overview
 from ebhook.chain import checksums
 from ebhook.chain.folder import check_chain, heads_of, in_order, read_chain, read_revisions
-from ebhook.commands.gather import Options, load_settings
+from ebhook.commands.context import Options, load_settings
 from ebhook.errors import ChainBroken, EbhookError, Exit
 from ebhook.lint.checking import check
 from ebhook.report import print_json, table

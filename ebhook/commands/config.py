@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ebhook.commands.gather import Options, load_settings
+from ebhook.commands.context import Options, load_settings
 from ebhook.database.url import parse_url
 from ebhook.errors import Exit
 from ebhook.report import print_json, table

@@ -19,7 +19,7 @@ from typing import IO, Any
 import click
 
 from ebhook.chain.folder import read_chain
-from ebhook.commands.gather import Options, load_settings
+from ebhook.commands.context import Options, load_settings
 from ebhook.database.connection import quoted, scalar
 from ebhook.errors import Exit
 from ebhook.report import table

@@ -8,7 +8,7 @@ from functools import partial
 
 from ebhook.aws import beanstalk
 from ebhook.chain.folder import Chain, read_chain
-from ebhook.commands.gather import Options, gather_tenants, load_settings, reporter
+from ebhook.commands.context import Options, gather_tenants, load_settings, reporter
 from ebhook.database.connection import Tenant
 from ebhook.doctor import Finding, Level, examine_aws, examine_machine, examine_servers
 from ebhook.doctor.finding import failed, ok

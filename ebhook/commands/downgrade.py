@@ -10,7 +10,7 @@ import click
 
 from ebhook.aws.beanstalk import identify
 from ebhook.chain.folder import Chain
-from ebhook.commands.gather import Options, gather, load_settings, look, reporter
+from ebhook.commands.context import Options, gather, load_settings, look, reporter
 from ebhook.errors import Exit, RevisionUnknown, UsageFailed
 from ebhook.fleet.survey import Standing, State
 from ebhook.report import print_json, rollout_document, rollout_text

@@ -9,7 +9,7 @@ from datetime import datetime
 from pymysql.err import MySQLError
 
 from ebhook.chain.folder import Chain
-from ebhook.commands.gather import Options, gather, load_settings, reporter
+from ebhook.commands.context import Options, gather, load_settings, reporter
 from ebhook.database.connection import Tenant, connect_patiently, explain
 from ebhook.errors import EbhookError, Exit, worst
 from ebhook.fleet.survey import Standing, State, survey

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ebhook.aws.bundle import SETTINGS, File, State, bundle_files, warnings
-from ebhook.commands.gather import Options
+from ebhook.commands.context import Options
 from ebhook.errors import Exit, SettingsFailed, UsageFailed
 from ebhook.report import print_json, table
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ebhook.commands.gather import Options, load_settings
+from ebhook.commands.context import Options, load_settings
 from ebhook.errors import Exit
 from ebhook.lint.checking import check
 from ebhook.lint.formats import FORMATS
@@ -44,7 +44,7 @@ def list_rules() -> Exit:
 
 def _edited(options: Options, settings: Settings) -> dict[str, str]:
     """The revisions whose files differ from what a tenant's journal says was applied."""
-    from ebhook.commands.gather import gather, look, reporter
+    from ebhook.commands.context import gather, look, reporter
 
     with reporter(replace(options, json=True)) as report:
         chain, tenants = gather(settings, report, ())

@@ -10,7 +10,7 @@ from pymysql.err import MySQLError
 
 from ebhook.aws.beanstalk import identify
 from ebhook.chain.folder import Chain
-from ebhook.commands.gather import Options, gather_tenants, load_settings, reporter
+from ebhook.commands.context import Options, gather_tenants, load_settings, reporter
 from ebhook.database.connection import Tenant, connect, explain
 from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
 from ebhook.fleet.survey import State, survey

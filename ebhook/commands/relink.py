@@ -11,7 +11,7 @@ from ebhook.authoring.relink import choose
 from ebhook.authoring.relink import relink as rewrite
 from ebhook.chain import checksums
 from ebhook.chain.folder import Chain, check_chain, heads_of, in_order, read_revisions
-from ebhook.commands.gather import Options, load_settings, reporter
+from ebhook.commands.context import Options, load_settings, reporter
 from ebhook.database.connection import Tenant, connect_patiently, explain
 from ebhook.errors import EbhookError, Exit, PersonNeeded, Refused, TryAgain
 from ebhook.fleet.discovery import discover

@@ -8,7 +8,7 @@ import time
 from pymysql.err import MySQLError
 
 from ebhook.aws.beanstalk import identify
-from ebhook.commands.gather import Options, gather, load_settings, reporter
+from ebhook.commands.context import Options, gather, load_settings, reporter
 from ebhook.database.connection import Tenant, connect_patiently, explain
 from ebhook.errors import Exit, UsageFailed
 from ebhook.journal.in_doubt import Verdict

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from ebhook.commands.gather import Options, gather, load_settings, reporter
+from ebhook.commands.context import Options, gather, load_settings, reporter
 from ebhook.errors import Exit, UsageFailed, worst
 from ebhook.fleet.survey import Standing, State, survey
 from ebhook.report import Reporter, print_json, problems_text, status_document, status_text

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ebhook.aws.beanstalk import Holder, identify
-from ebhook.commands.gather import Options, gather, load_settings, look, reporter
+from ebhook.commands.context import Options, gather, load_settings, look, reporter
 from ebhook.database.connection import Tenant
 from ebhook.errors import Exit, Unreachable
 from ebhook.fleet.survey import Half, State

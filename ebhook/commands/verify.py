@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from ebhook.chain.folder import read_chain
 from ebhook.chain.revision import Revision
-from ebhook.commands.gather import Options, load_settings
+from ebhook.commands.context import Options, load_settings
 from ebhook.errors import Exit
 from ebhook.report import Reporter, count, print_json, table
 from ebhook.verify.drift import Side

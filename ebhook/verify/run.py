@@ -13,6 +13,7 @@ from itertools import pairwise
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from ebhook.authoring.scratch_chain import Bench, benches, lead_to, open_project
 from ebhook.chain.folder import Chain
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import Tenant
@@ -23,7 +24,6 @@ from ebhook.upgrade.project import Project
 from ebhook.verify.diff import diff
 from ebhook.verify.snapshot import Snapshot
 from ebhook.verify.walk import Proof, Whole, order_from, walker
-from ebhook.workbench import Bench, benches, lead_to, open_project
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LONG = 24  # revisions; a shorter chain is walked by one process

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pymysql.err import MySQLError
 
 from ebhook.authoring.generate import ebhooks_own
+from ebhook.authoring.scratch_chain import Bench, migrate, open_tenant
 from ebhook.chain.folder import Chain, heads_of
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import Connection, Tenant, explain, quoted, run, versions
@@ -20,7 +21,6 @@ from ebhook.verify.diff import diff
 from ebhook.verify.drift import Drift, models_against
 from ebhook.verify.inserts import attempt, broken_by, read_models
 from ebhook.verify.snapshot import Snapshot, take
-from ebhook.workbench import Bench, migrate, open_tenant
 
 
 class Fault(StrEnum):

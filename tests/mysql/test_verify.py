@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from ebhook.authoring.scratch_chain import PREFIX
 from ebhook.scratch import Flavour, locate
 from ebhook.verify.diff import diff
 from ebhook.verify.snapshot import Snapshot, parse
-from ebhook.workbench import PREFIX
 from tests.conftest import AnyServer, Ebhook, Ran
 from tests.faults.watching import ask, until
 
