@@ -14,9 +14,9 @@ from ebhook.chain.revision import Revision, checksum_of, content_of
 from ebhook.errors import ChainBroken, Exit, SettingsFailed, UsageFailed, worst
 from ebhook.lint import allow
 from ebhook.lint.finding import Finding
-from ebhook.lint.recording import Failure, Recorder, Run
 from ebhook.lint.rules import by_id, rules
-from ebhook.lint.schema import Column, Schema, Table, Type
+from ebhook.lint.sandbox.recording import Failure, Recorder, Run
+from ebhook.lint.schema.schema import Column, Schema, Table, Type
 from ebhook.lint.servers import parse
 from ebhook.lint.since import branch_since
 from ebhook.lint.source import Source, try_source

@@ -9,14 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ebhook.lint.applying import apply
-from ebhook.lint.changes import Change, CreateTable, CreateThing, OfTable
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.recording import Failure, Run
-from ebhook.lint.schema import Schema
+from ebhook.lint.sandbox.recording import Failure, Run
+from ebhook.lint.sandbox.tape import Step
+from ebhook.lint.schema.applying import apply
+from ebhook.lint.schema.changes import Change, CreateTable, CreateThing, OfTable
+from ebhook.lint.schema.schema import Schema
 from ebhook.lint.servers import ServerVersion
 from ebhook.lint.source import Edit, Source, Span
-from ebhook.lint.tape import Step
 
 C = TypeVar("C", bound=Change)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ebhook.lint.recording import Failure, Recorder, Run
-from ebhook.lint.schema import Schema
+from ebhook.lint.sandbox.recording import Failure, Recorder, Run
+from ebhook.lint.schema.schema import Schema
 from ebhook.lint.servers import parse
 from ebhook.lint.source import try_source
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ebhook.lint.changes import AlterThing, CreateThing, DropThing, Opaque
-from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import counterparts, only_one, remove, replace, statement_at, without
+from ebhook.lint.fixes.code import quoted
+from ebhook.lint.fixes.rewrite import counterparts, only_one, remove, replace, statement_at, without
+from ebhook.lint.schema.changes import AlterThing, CreateThing, DropThing, Opaque
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 

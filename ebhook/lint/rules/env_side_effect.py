@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import remove
+from ebhook.lint.fixes.rewrite import remove
 from ebhook.lint.source import Source
 from ebhook.lint.subject import Whole
 

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.recording import Failure
+from ebhook.lint.sandbox.recording import Failure
 from ebhook.lint.source import Edit, Span
 from ebhook.lint.subject import Subject
 

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.reversal import DROPS, corrected, reversal
+from ebhook.lint.fixes.reversal import DROPS, corrected, reversal
+from ebhook.lint.fixes.words import described, listed
 from ebhook.lint.source import Edit, Span
 from ebhook.lint.subject import Subject
-from ebhook.lint.words import described, listed
 
 RULE = Rule("EBH010", "downgrade() leaves something behind")
 

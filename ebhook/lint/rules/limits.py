@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebhook.lint import sizes
-from ebhook.lint.applying import apply
-from ebhook.lint.changes import AddColumn, AddIndex, CreateTable, ModifyColumn
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import column_call
-from ebhook.lint.schema import Index, Part, Table
+from ebhook.lint.fixes.rewrite import column_call
+from ebhook.lint.schema import sizes
+from ebhook.lint.schema.applying import apply
+from ebhook.lint.schema.changes import AddColumn, AddIndex, CreateTable, ModifyColumn
+from ebhook.lint.schema.schema import Index, Part, Table
 from ebhook.lint.servers import ServerVersion
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import swap_literal
+from ebhook.lint.fixes.rewrite import swap_literal
 from ebhook.lint.subject import Subject
 
 RULE = Rule("EBH032", "the revision id is longer than 32 characters")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.names import NewName, new_names
-from ebhook.lint.rewrite import swap_literal
+from ebhook.lint.fixes.names import NewName, new_names
+from ebhook.lint.fixes.rewrite import swap_literal
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Subject
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import swap_literal
+from ebhook.lint.fixes.rewrite import swap_literal
 from ebhook.lint.subject import Whole
 
 RULE = Rule("EBH021", "a revision's parent is in no file", breaks_chain=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebhook.lint.changes import AddColumn, AddIndex, AddPrimary
-from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import (
+from ebhook.lint.fixes.code import quoted
+from ebhook.lint.fixes.rewrite import (
     column_call,
     counterparts,
     only_one,
@@ -16,10 +15,11 @@ from ebhook.lint.rewrite import (
     set_keyword,
     statement_at,
 )
-from ebhook.lint.schema import Column
+from ebhook.lint.fixes.words import listed
+from ebhook.lint.schema.changes import AddColumn, AddIndex, AddPrimary
+from ebhook.lint.schema.schema import Column
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
-from ebhook.lint.words import listed
 
 RULE = Rule("EBH042", "a new column in a unique or primary key")
 

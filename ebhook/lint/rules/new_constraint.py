@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebhook.lint.changes import AddCheck, AddColumn, AddForeignKey, AddIndex, AddPrimary
-from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import (
+from ebhook.lint.fixes.code import quoted
+from ebhook.lint.fixes.rewrite import (
     argument_of_kind,
     column_call,
     counterparts,
@@ -18,6 +17,7 @@ from ebhook.lint.rewrite import (
     take_out,
     without,
 )
+from ebhook.lint.schema.changes import AddCheck, AddColumn, AddForeignKey, AddIndex, AddPrimary
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ebhook.lint.changes import AddColumn, AddIndex, SetOption
-from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import (
+from ebhook.lint.fixes.code import quoted
+from ebhook.lint.fixes.rewrite import (
     column_call,
     only_one,
     replace,
@@ -17,6 +16,7 @@ from ebhook.lint.rewrite import (
     take_out,
     without,
 )
+from ebhook.lint.schema.changes import AddColumn, AddIndex, SetOption
 from ebhook.lint.source import Edit, keyword
 from ebhook.lint.subject import Done, Subject
 

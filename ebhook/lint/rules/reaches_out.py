@@ -6,10 +6,10 @@ import ast
 import re
 from collections.abc import Iterator
 
-from ebhook.lint.changes import Data, OfTable, OfThing, Opaque, RenameTable, Session
-from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import remove, statement_at, take_out
+from ebhook.lint.fixes.code import quoted
+from ebhook.lint.fixes.rewrite import remove, statement_at, take_out
+from ebhook.lint.schema.changes import Data, OfTable, OfThing, Opaque, RenameTable, Session
 from ebhook.lint.source import Edit, Source, Span, keyword, literal
 from ebhook.lint.subject import Done, Subject
 

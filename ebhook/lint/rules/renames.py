@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebhook.lint.changes import ModifyColumn, RenameColumn, RenameIndex, RenameTable
-from ebhook.lint.code import add_column_code, column_code, drop_column_code, quoted
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import counterparts, only_one, remove, replace, statement_at, without
+from ebhook.lint.fixes.code import add_column_code, column_code, drop_column_code, quoted
+from ebhook.lint.fixes.rewrite import counterparts, only_one, remove, replace, statement_at, without
+from ebhook.lint.schema.changes import ModifyColumn, RenameColumn, RenameIndex, RenameTable
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import swap_literal
+from ebhook.lint.fixes.rewrite import swap_literal
 from ebhook.lint.subject import File, Whole
 
 RULE = Rule("EBH023", "two files have the same revision id", breaks_chain=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
+from ebhook.lint.fixes.code import quoted
+from ebhook.lint.fixes.words import listed
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import File, Whole
-from ebhook.lint.words import listed
 
 RULE = Rule("EBH020", "the chain has several heads", breaks_chain=True)
 

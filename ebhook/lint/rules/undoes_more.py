@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.reversal import reversal
-from ebhook.lint.rewrite import remove, statement_at
+from ebhook.lint.fixes.reversal import reversal
+from ebhook.lint.fixes.rewrite import remove, statement_at
+from ebhook.lint.fixes.words import done_to
 from ebhook.lint.subject import Subject
-from ebhook.lint.words import done_to
 
 RULE = Rule("EBH012", "downgrade() does more than taking upgrade() back")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebhook.lint import reading
-from ebhook.lint.code import quoted
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.rewrite import replace, statement_at
+from ebhook.lint.fixes.code import quoted
+from ebhook.lint.fixes.rewrite import replace, statement_at
+from ebhook.lint.sql import reading
+from ebhook.lint.sql.tokens import split
 from ebhook.lint.subject import Subject
-from ebhook.lint.tokens import split
 
 RULE = Rule("EBH091", "SQL that cannot be read")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.passing import origins, passing
-from ebhook.lint.recording import Run
+from ebhook.lint.sandbox.recording import Run
 from ebhook.lint.source import Span
 from ebhook.lint.subject import Subject
 

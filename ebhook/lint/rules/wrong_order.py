@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.reversal import corrected, reversal
+from ebhook.lint.fixes.reversal import corrected, reversal
+from ebhook.lint.fixes.words import described
 from ebhook.lint.subject import Subject
-from ebhook.lint.words import described
 
 RULE = Rule("EBH011", "downgrade() is not in the reverse order of upgrade()")
 

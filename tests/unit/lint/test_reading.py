@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebhook.lint import changes as of
-from ebhook.lint.reading import count, read
-from ebhook.lint.schema import Schema
-from ebhook.lint.tokens import Unreadable
+from ebhook.lint.schema import changes as of
+from ebhook.lint.schema.schema import Schema
+from ebhook.lint.sql.reading import count, read
+from ebhook.lint.sql.tokens import Unreadable
 
 TYPES = {
     "ALTER TABLE t ADD COLUMN c INT NOT NULL DEFAULT 0 AFTER b": [of.AddColumn],

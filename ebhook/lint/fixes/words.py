@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ebhook.lint import changes as of
+from ebhook.lint.schema import changes as of
 from ebhook.lint.subject import Done
 
 

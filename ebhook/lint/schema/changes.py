@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ebhook.lint.schema import Check, Column, Default, ForeignKey, Index, Table
+from ebhook.lint.schema.schema import Check, Column, Default, ForeignKey, Index, Table
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,12 +19,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ebhook.lint import absent, guard
-from ebhook.lint.pretend import Connection
-from ebhook.lint.schema import DATABASE, Schema
+from ebhook.lint.sandbox import absent, guard
+from ebhook.lint.sandbox.driver import Connection
+from ebhook.lint.sandbox.tape import Event, Step, Tape
+from ebhook.lint.schema.schema import DATABASE, Schema
 from ebhook.lint.servers import ServerVersion
 from ebhook.lint.source import Source, Span
-from ebhook.lint.tape import Event, Step, Tape
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Literal
 
-from ebhook.lint import guard, show
-from ebhook.lint.applying import apply
-from ebhook.lint.changes import Change, Opaque, Read, Session
-from ebhook.lint.dml import columns_of
-from ebhook.lint.pretend import Answer
-from ebhook.lint.reading import read
-from ebhook.lint.schema import DATABASE, Schema
+from ebhook.lint.sandbox import guard
+from ebhook.lint.sandbox.driver import Answer
+from ebhook.lint.schema import show
+from ebhook.lint.schema.applying import apply
+from ebhook.lint.schema.changes import Change, Opaque, Read, Session
+from ebhook.lint.schema.schema import DATABASE, Schema
 from ebhook.lint.servers import ServerVersion
 from ebhook.lint.source import Source, Span
-from ebhook.lint.tokens import Unreadable
+from ebhook.lint.sql.dml import columns_of
+from ebhook.lint.sql.reading import read
+from ebhook.lint.sql.tokens import Unreadable
 
 _MOST_STATEMENTS = 20_000
 _HIDES = frozenset({"CALL", "EXECUTE"})

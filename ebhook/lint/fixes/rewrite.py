@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
-from ebhook.lint.changes import CreateTable
-from ebhook.lint.code import quoted
+from ebhook.lint.fixes.code import quoted
+from ebhook.lint.fixes.undoing import undoes
+from ebhook.lint.schema.changes import CreateTable
 from ebhook.lint.source import Edit, Source, Span, calls_in, keyword, literal
 from ebhook.lint.subject import Done, Subject
-from ebhook.lint.undoing import undoes
 
 
 def statement_at(source: Source, span: Span | None) -> ast.stmt | None:

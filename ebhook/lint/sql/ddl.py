@@ -1,7 +1,7 @@
 """DDL statements read into changes: MySQL's and MariaDB's own grammar, clause by clause.
 
 sqlglot gives up on many ALTER TABLE forms (it hands them back as plain text), so definitions are
-read here; statements that change data are read by it, in `ebhook.lint.dml`.
+read here; statements that change data are read by it, in `ebhook.lint.sql.dml`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from ebhook.lint.applying import apply, with_implied_indexes
-from ebhook.lint.changes import (
+from ebhook.lint.schema.applying import apply, with_implied_indexes
+from ebhook.lint.schema.changes import (
     AddIndex,
     AlterThing,
     Change,
@@ -35,10 +35,10 @@ from ebhook.lint.changes import (
     Toggle,
     Truncate,
 )
-from ebhook.lint.definition import column, default
-from ebhook.lint.elements import Elements, elements
-from ebhook.lint.schema import DATABASE, Schema, Table
-from ebhook.lint.tokens import Cursor
+from ebhook.lint.schema.schema import DATABASE, Schema, Table
+from ebhook.lint.sql.definition import column, default
+from ebhook.lint.sql.elements import Elements, elements
+from ebhook.lint.sql.tokens import Cursor
 
 VERBS = frozenset({
     "CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE", "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK",

@@ -6,12 +6,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ebhook.lint import show
-from ebhook.lint.applying import free_name, keyed
-from ebhook.lint.changes import AddCheck, AddColumn, AddForeignKey, AddIndex, AddPrimary, Change
-from ebhook.lint.definition import column, expression
-from ebhook.lint.schema import Check, Column, ForeignKey, Index, Part, Table
-from ebhook.lint.tokens import Cursor, Unreadable, text_of_string
+from ebhook.lint.schema import show
+from ebhook.lint.schema.applying import free_name, keyed
+from ebhook.lint.schema.changes import (
+    AddCheck,
+    AddColumn,
+    AddForeignKey,
+    AddIndex,
+    AddPrimary,
+    Change,
+)
+from ebhook.lint.schema.schema import Check, Column, ForeignKey, Index, Part, Table
+from ebhook.lint.sql.definition import column, expression
+from ebhook.lint.sql.tokens import Cursor, Unreadable, text_of_string
 
 _KINDS = {"": "", "FULLTEXT": "fulltext", "SPATIAL": "spatial", "VECTOR": "vector"}
 _OPTIONS = frozenset({

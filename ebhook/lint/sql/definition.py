@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ebhook.lint.schema import Column, Default, Type
-from ebhook.lint.tokens import Cursor, text_of_string
+from ebhook.lint.schema.schema import Column, Default, Type
+from ebhook.lint.sql.tokens import Cursor, text_of_string
 
 # Other names for MySQL's own types.
 _SAME = {

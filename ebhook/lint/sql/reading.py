@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ebhook.lint import ddl, dml
-from ebhook.lint.changes import Change, Opaque, Read, Session
-from ebhook.lint.schema import Schema
-from ebhook.lint.tokens import Unreadable, split, tokenize
+from ebhook.lint.schema.changes import Change, Opaque, Read, Session
+from ebhook.lint.schema.schema import Schema
+from ebhook.lint.sql import ddl, dml
+from ebhook.lint.sql.tokens import Unreadable, split, tokenize
 from ebhook.sql.statement import Kind, kind_of
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ebhook.lint.schema import Column, Default, Type
+from ebhook.lint.schema.schema import Column, Default, Type
 
 _PLAIN = {
     "int": "Integer", "bigint": "BigInteger", "smallint": "SmallInteger", "text": "Text",

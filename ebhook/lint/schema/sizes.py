@@ -5,7 +5,7 @@ From MySQL's manual, "Limits on Table Column Count and Row Size" and "InnoDB Lim
 
 from __future__ import annotations
 
-from ebhook.lint.schema import Column, Index, Table
+from ebhook.lint.schema.schema import Column, Index, Table
 
 MOST_COLUMNS = 1017
 MOST_INDEXES = 64

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ebhook.lint import show
-from ebhook.lint.changes import (
+from ebhook.lint.fixes.code import drop_column_code, quoted
+from ebhook.lint.schema import show
+from ebhook.lint.schema.changes import (
     AddCheck,
     AddColumn,
     AddForeignKey,
@@ -35,8 +36,7 @@ from ebhook.lint.changes import (
     SetOption,
     Toggle,
 )
-from ebhook.lint.code import drop_column_code, quoted
-from ebhook.lint.schema import Schema, Table
+from ebhook.lint.schema.schema import Schema, Table
 from ebhook.lint.subject import Done
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ebhook.lint.schema import DATABASE
+from ebhook.lint.schema.schema import DATABASE
 
 _TOKEN = re.compile(
     r"""

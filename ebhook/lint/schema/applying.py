@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ebhook.lint.changes import (
+from ebhook.lint.schema.changes import (
     METADATA_OPTIONS,
     AddCheck,
     AddColumn,
@@ -33,7 +33,7 @@ from ebhook.lint.changes import (
     SetDefault,
     SetOption,
 )
-from ebhook.lint.schema import Column, Index, Part, Schema, Table
+from ebhook.lint.schema.schema import Column, Index, Part, Schema, Table
 
 
 def apply(change: Change, schema: Schema) -> Schema:

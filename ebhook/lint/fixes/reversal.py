@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from ebhook.lint import absent
-from ebhook.lint.changes import (
+from ebhook.lint.fixes.code import add_column_code, column_code, quoted
+from ebhook.lint.fixes.rewrite import statement_at
+from ebhook.lint.fixes.undoing import undo_code, undoes
+from ebhook.lint.sandbox import absent
+from ebhook.lint.schema.changes import (
     AddForeignKey,
     AddIndex,
     CreateTable,
@@ -33,12 +36,9 @@ from ebhook.lint.changes import (
     Toggle,
     Truncate,
 )
-from ebhook.lint.code import add_column_code, column_code, quoted
-from ebhook.lint.rewrite import statement_at
-from ebhook.lint.schema import Column, Schema
+from ebhook.lint.schema.schema import Column, Schema
 from ebhook.lint.source import Edit, Span
 from ebhook.lint.subject import Done, Subject
-from ebhook.lint.undoing import undo_code, undoes
 
 
 @dataclass(frozen=True)

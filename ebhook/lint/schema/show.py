@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebhook.lint.schema import Column, ForeignKey, Index, Part, Table
+from ebhook.lint.schema.schema import Column, ForeignKey, Index, Part, Table
 
 
 def create_table(table: Table) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ebhook.lint.changes import (
+from ebhook.lint.schema.changes import (
     AddCheck,
     AddColumn,
     AddForeignKey,

@@ -7,9 +7,9 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from ebhook.lint.changes import Data
-from ebhook.lint.schema import DATABASE
-from ebhook.lint.tokens import Token, Unreadable, tokenize
+from ebhook.lint.schema.changes import Data
+from ebhook.lint.schema.schema import DATABASE
+from ebhook.lint.sql.tokens import Token, Unreadable, tokenize
 
 # Another value at each call, or on each server.
 _PASSING = frozenset({

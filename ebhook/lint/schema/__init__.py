@@ -1,0 +1,1 @@
+"""A schema as the chain leaves it, what changes it, and how a server shows it."""
