@@ -9,12 +9,13 @@ from typing import Any
 
 from benchmarks.lab import Lab
 from benchmarks.measure import Case, Contender, Measured, Verdict, at_most, timed
-from ebhook.aws.beanstalk import Holder
 from ebhook.chain.folder import read_chain
-from ebhook.database.connection import Tenant, connect, run
+from ebhook.database.connection import connect, run
 from ebhook.database.url import parse_url
+from ebhook.holder import Holder
 from ebhook.journal.table import Journal
 from ebhook.settings import load
+from ebhook.tenant import Tenant
 from ebhook.upgrade.alembic_run import Migration
 from ebhook.upgrade.project import Project, load_project
 

@@ -17,9 +17,9 @@ from alembic.util import CommandError, rev_id
 
 from ebhook.authoring.additive import Kept, Question, keep_additions
 from ebhook.authoring.scratch_chain import open_tenant
-from ebhook.database.connection import Tenant
 from ebhook.errors import ChainBroken, EbhookError
 from ebhook.settings import Settings
+from ebhook.tenant import Tenant
 from ebhook.upgrade.project import Project, alembic_config
 
 if TYPE_CHECKING:

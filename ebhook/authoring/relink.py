@@ -9,7 +9,7 @@ import tokenize
 from dataclasses import replace
 from pathlib import Path
 
-from ebhook.chain.folder import Chain, heads_of, in_order
+from ebhook.chain.graph import Chain, heads_of, in_order
 from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken, UsageFailed
 

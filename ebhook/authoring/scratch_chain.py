@@ -8,116 +8,25 @@ A developer's own database is never reached, and need not be there.
 from __future__ import annotations
 
 import os
-import secrets
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationStep
-from pymysql.err import MySQLError
 
-from ebhook.aws.beanstalk import Holder
-from ebhook.chain.folder import Chain
-from ebhook.database.connection import Connection, Tenant, connect, explain, quoted, run, scalar
-from ebhook.database.url import Url, parse_url
-from ebhook.errors import SettingsFailed
+from ebhook.chain.graph import Chain
+from ebhook.database.connection import Connection, connect, run
+from ebhook.database.url import Url
+from ebhook.holder import Holder
 from ebhook.journal.table import Journal
-from ebhook.scratch import Flavour, server
 from ebhook.settings import Settings
+from ebhook.tenant import Tenant
 from ebhook.upgrade.alembic_run import Migration
 from ebhook.upgrade.project import Project, load_project
 
-Say = Callable[[str], None]
-PREFIX = "ebhook_scratch_"
 _PATIENCE = 30.0  # seconds for a statement that waits for a lock
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A server on which databases may be made and dropped."""
-
-    flavour: str
-    version: str
-    url: Url
-    timeout: float
-
-    @contextmanager
-    def database(self) -> Iterator[Tenant]:
-        """An empty database, gone when the block ends."""
-        tenant = Tenant("scratch", replace(self.url, database=PREFIX + secrets.token_hex(6)))
-        try:
-            self.empty(tenant)
-            yield tenant
-        finally:
-            with suppress(MySQLError), closing(self._connect()) as connection:
-                run(connection, f"DROP DATABASE IF EXISTS {quoted(tenant.database)}")
-
-    def empty(self, tenant: Tenant) -> None:
-        """Makes a scratch database anew."""
-        try:
-            with closing(self._connect()) as connection:
-                run(connection, f"DROP DATABASE IF EXISTS {quoted(tenant.database)}")
-                run(connection, f"CREATE DATABASE {quoted(tenant.database)}")
-        except MySQLError as error:
-            raise explain(error, self.url, tenant.database) from None
-
-    def _connect(self) -> Connection:
-        return connect(self.url, database=None, timeout=self.timeout)
-
-
-@contextmanager
-def benches(settings: Settings, flavours: Iterable[str], say: Say) -> Iterator[list[Bench]]:
-    """The server that `scratch_url` names; without one, a private server of each flavour.
-
-    Raises:
-        SettingsFailed: `scratch_url` names a database, or no MySQL.
-        ScratchFailed, Unreachable, Refused: there is no server.
-    """
-    with ExitStack() as stack:
-        stack.enter_context(_ended_politely())
-        if settings.scratch_url is not None:
-            yield [_given(settings)]
-            return
-        found = []
-        for flavour in flavours:
-            running = stack.enter_context(server(Flavour(flavour), report=say))
-            url = parse_url(running.url())
-            found.append(Bench(flavour, running.version, url, settings.connect_timeout))
-        yield found
-
-
-@contextmanager
-def _ended_politely() -> Iterator[None]:
-    """SIGTERM and SIGHUP as Ctrl-C: what was made on somebody's server is dropped on the way out."""
-    before = {
-        number: signal.signal(number, signal.default_int_handler)
-        for number in (signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _given(settings: Settings) -> Bench:
-    assert settings.scratch_url is not None
-    url = parse_url(settings.scratch_url.reveal())
-    if url.database:
-        raise SettingsFailed(
-            f"scratch_url names a database ({url.database!r}).",
-            "Nothing was touched.",
-            "Databases are made and dropped on that server: end the URL with its slash.",
-        )
-    with closing(connect(url, database=None, timeout=settings.connect_timeout)) as connection:
-        version = str(scalar(connection, "SELECT VERSION()"))
-    flavour = Flavour.MARIADB if "mariadb" in version.lower() else Flavour.MYSQL
-    return Bench(flavour, version, url, settings.connect_timeout)
 
 
 # The application's engines

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ebhook.authoring.ticket import ticket_of
 from ebhook.chain.checksums import Change, Difference
-from ebhook.chain.folder import Chain, heads_of, in_order
+from ebhook.chain.graph import Chain, heads_of, in_order
 from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken
 from ebhook.settings import Settings

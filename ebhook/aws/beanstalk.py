@@ -14,10 +14,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ebhook.holder import Holder
 from ebhook.settings import FILE_NAME, METADATA, Settings, Variables
 
 PLATFORM = Path("/opt/elasticbeanstalk")  # is on its instances, and nowhere else
@@ -45,25 +46,6 @@ _PEM = re.compile(
 
 
 # Who we are
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who takes a lock: `name` is the instance id or host name; `token` is new per acquisition."""
-
-    name: str
-    pid: int
-    environment: str | None
-    version_label: str | None
-    command: str
-    token: str
-
-    def renewed(self) -> Holder:
-        """The same holder, in this process, with a token of its own."""
-        return replace(self, pid=os.getpid(), token=secrets.token_hex(16))
-
-    def __str__(self) -> str:
-        return f"{self.name}:{self.pid}"
 
 
 def identify(command: str, settings: Settings) -> Holder:

@@ -82,7 +82,7 @@ class File:
 
 def template(name: str) -> str:
     """The text that the file `name` of a bundle should have."""
-    return (files("ebhook.aws.client") / "templates" / _TEMPLATES[name]).read_text("utf-8")
+    return (files("ebhook.aws") / "templates" / _TEMPLATES[name]).read_text("utf-8")
 
 
 def bundle_files(folder: Path, *, cloudwatch: bool) -> list[File]:

@@ -48,7 +48,8 @@ def revisions(context: click.Context, _: click.Parameter, word: str) -> list[Com
         return []
     from click.shell_completion import CompletionItem
 
-    from ebhook.chain.folder import in_order, read_revisions
+    from ebhook.chain.folder import read_revisions
+    from ebhook.chain.graph import in_order
 
     try:
         found = in_order(read_revisions(settings.folder, env_py=settings.env_py))

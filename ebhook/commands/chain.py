@@ -8,7 +8,8 @@ from typing import Literal
 from ebhook.authoring.graph import dot, mermaid
 from ebhook.authoring.summary import Overview, in_any_order, overview
 from ebhook.chain import checksums
-from ebhook.chain.folder import check_chain, heads_of, in_order, read_chain, read_revisions
+from ebhook.chain.folder import check_chain, read_chain, read_revisions
+from ebhook.chain.graph import heads_of, in_order
 from ebhook.commands.context import Options, load_settings
 from ebhook.errors import ChainBroken, EbhookError, Exit
 from ebhook.lint.checking import check

@@ -13,14 +13,16 @@ import click
 
 from ebhook import settings as settings_module
 from ebhook.aws import beanstalk
-from ebhook.chain.folder import Chain, read_chain
-from ebhook.database.connection import Tenant
+from ebhook.chain.folder import read_chain
+from ebhook.chain.graph import Chain
 from ebhook.database.url import fill
 from ebhook.errors import SettingsFailed
 from ebhook.fleet.discovery import discover, select
-from ebhook.fleet.survey import Standing, State, survey
+from ebhook.fleet.standing import Standing, State
+from ebhook.fleet.survey import survey
 from ebhook.report import Reporter
 from ebhook.settings import FILE_NAME, SOURCES, Settings, value_of
+from ebhook.tenant import Tenant
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ebhook.aws import beanstalk
-from ebhook.chain.folder import Chain, read_chain
+from ebhook.chain.folder import read_chain
+from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather_tenants, load_settings, reporter
-from ebhook.database.connection import Tenant
 from ebhook.doctor import Finding, Level, examine_aws, examine_machine, examine_servers
 from ebhook.doctor.finding import failed, ok
 from ebhook.doctor.show import as_text
@@ -17,6 +17,7 @@ from ebhook.errors import EbhookError, Exit, UsageFailed
 from ebhook.report import Reporter, count, print_json
 from ebhook.report.notices import Ended, send
 from ebhook.settings import Settings
+from ebhook.tenant import Tenant
 
 
 def doctor(options: Options, *, names: Sequence[str], sends: bool) -> Exit:

@@ -9,10 +9,10 @@ import time
 import click
 
 from ebhook.aws.beanstalk import identify
-from ebhook.chain.folder import Chain
+from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather, load_settings, look, reporter
 from ebhook.errors import Exit, RevisionUnknown, UsageFailed
-from ebhook.fleet.survey import Standing, State
+from ebhook.fleet.standing import Standing, State
 from ebhook.report import print_json, rollout_document, rollout_text
 from ebhook.report.tables import command
 from ebhook.results import exit_code

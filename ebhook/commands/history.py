@@ -8,15 +8,17 @@ from datetime import datetime
 
 from pymysql.err import MySQLError
 
-from ebhook.chain.folder import Chain
+from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather, load_settings, reporter
-from ebhook.database.connection import Tenant, connect_patiently, explain
+from ebhook.concurrency import in_threads
+from ebhook.database.connection import connect_patiently, explain
 from ebhook.errors import EbhookError, Exit, worst
-from ebhook.fleet.survey import Standing, State, survey
+from ebhook.fleet.standing import Standing, State
+from ebhook.fleet.survey import survey
 from ebhook.journal.table import Entry, Journal
 from ebhook.report import print_json, problems_text, table, unread_documents
 from ebhook.settings import Settings
-from ebhook.threads import in_threads
+from ebhook.tenant import Tenant
 
 THREADS = 8
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pymysql.err import MySQLError
 
 from ebhook.aws.beanstalk import identify
-from ebhook.chain.folder import Chain
+from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather_tenants, load_settings, reporter
-from ebhook.database.connection import Tenant, connect, explain
+from ebhook.database.connection import connect, explain
 from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
-from ebhook.fleet.survey import State, survey
+from ebhook.fleet.standing import State
+from ebhook.fleet.survey import survey
 from ebhook.journal.table import Journal
 from ebhook.lock.lock import TenantLock
 from ebhook.lock.table import LockRow
@@ -27,6 +28,7 @@ from ebhook.report import (
 )
 from ebhook.report.tables import command
 from ebhook.settings import Settings
+from ebhook.tenant import Tenant
 
 
 def lock_list(options: Options, *, names: Sequence[str]) -> Exit:

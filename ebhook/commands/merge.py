@@ -5,7 +5,8 @@ from __future__ import annotations
 from ebhook.authoring.generate import write_merge
 from ebhook.authoring.ticket import check_message
 from ebhook.chain import checksums
-from ebhook.chain.folder import check_chain, heads_of, in_order, read_revisions
+from ebhook.chain.folder import check_chain, read_revisions
+from ebhook.chain.graph import heads_of, in_order
 from ebhook.commands.context import Options, load_settings
 from ebhook.errors import Exit, UsageFailed
 from ebhook.report import print_json

@@ -14,20 +14,23 @@ from msgspec.structs import replace
 
 from ebhook.authoring.additive import Kept, Question
 from ebhook.authoring.generate import Answer, Generated, autogenerate, write_empty
-from ebhook.authoring.scratch_chain import benches, open_project, open_tenant
 from ebhook.authoring.scratch_chain import migrate as bring
+from ebhook.authoring.scratch_chain import open_project, open_tenant
 from ebhook.authoring.ticket import check_message
 from ebhook.chain import checksums
-from ebhook.chain.folder import Chain, check_chain, read_chain, read_revisions
+from ebhook.chain.folder import check_chain, read_chain, read_revisions
+from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, load_settings, reporter
-from ebhook.database.connection import Tenant, connect_patiently, versions
+from ebhook.database.connection import connect_patiently, versions
 from ebhook.errors import Exit, RevisionUnknown, SettingsFailed, TryAgain, UsageFailed, worst
 from ebhook.fleet.discovery import discover, select
 from ebhook.lint.checking import Report as Judged
 from ebhook.lint.checking import check
 from ebhook.lint.formats import FORMATS
 from ebhook.report import Reporter, count, print_json
+from ebhook.scratch.databases import benches
 from ebhook.settings import Settings
+from ebhook.tenant import Tenant
 
 
 def migrate(

@@ -10,15 +10,18 @@ from pymysql.err import MySQLError
 from ebhook.authoring.relink import choose
 from ebhook.authoring.relink import relink as rewrite
 from ebhook.chain import checksums
-from ebhook.chain.folder import Chain, check_chain, heads_of, in_order, read_revisions
+from ebhook.chain.folder import check_chain, read_revisions
+from ebhook.chain.graph import Chain, heads_of, in_order
 from ebhook.commands.context import Options, load_settings, reporter
-from ebhook.database.connection import Tenant, connect_patiently, explain
+from ebhook.database.connection import connect_patiently, explain
 from ebhook.errors import EbhookError, Exit, PersonNeeded, Refused, TryAgain
 from ebhook.fleet.discovery import discover
-from ebhook.fleet.survey import Standing, State, survey
+from ebhook.fleet.standing import Standing, State
+from ebhook.fleet.survey import survey
 from ebhook.journal.table import Journal
 from ebhook.report import Reporter, count, print_json
 from ebhook.settings import Settings
+from ebhook.tenant import Tenant
 
 
 def relink(options: Options, *, revision: str, onto: str | None) -> Exit:

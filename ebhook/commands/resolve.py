@@ -9,7 +9,7 @@ from pymysql.err import MySQLError
 
 from ebhook.aws.beanstalk import identify
 from ebhook.commands.context import Options, gather, load_settings, reporter
-from ebhook.database.connection import Tenant, connect_patiently, explain
+from ebhook.database.connection import connect_patiently, explain
 from ebhook.errors import Exit, UsageFailed
 from ebhook.journal.in_doubt import Verdict
 from ebhook.journal.table import Entry, Journal
@@ -17,6 +17,7 @@ from ebhook.lock.lock import TenantLock
 from ebhook.report import print_json
 from ebhook.report.tables import command
 from ebhook.settings import Settings
+from ebhook.tenant import Tenant
 
 
 def resolve(options: Options, *, tenant: str, applied: bool | None) -> Exit:

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 from ebhook.commands.context import Options, gather, load_settings, reporter
 from ebhook.errors import Exit, UsageFailed, worst
-from ebhook.fleet.survey import Standing, State, survey
+from ebhook.fleet.standing import Standing, State
+from ebhook.fleet.survey import survey
 from ebhook.report import Reporter, print_json, problems_text, status_document, status_text
 from ebhook.report.stdio import is_read
 from ebhook.report.tables import STATUS, status_line, status_sums

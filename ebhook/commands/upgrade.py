@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ebhook.aws.beanstalk import Holder, identify
+from ebhook.aws.beanstalk import identify
 from ebhook.commands.context import Options, gather, load_settings, look, reporter
-from ebhook.database.connection import Tenant
 from ebhook.errors import Exit, Unreachable
-from ebhook.fleet.survey import Half, State
+from ebhook.fleet.standing import Half, State
+from ebhook.holder import Holder
 from ebhook.report import (
     Reporter,
     count,
@@ -23,6 +23,7 @@ from ebhook.report import (
 from ebhook.results import Result, exit_code
 from ebhook.rollout.scheduler import Plan, canary_of, roll_out
 from ebhook.settings import Settings
+from ebhook.tenant import Tenant
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import IntEnum
 from functools import lru_cache
 from typing import Any
 
@@ -19,125 +17,11 @@ from pymysql.constants import CLIENT, SERVER_STATUS
 from pymysql.err import MySQLError
 
 from ebhook.database import tls
+from ebhook.database.errno import BUSY, DENIED, LOST, PASSING, READ_ONLY, Errno
 from ebhook.database.url import Url
 from ebhook.errors import ConnectionLost, EbhookError, Refused, Unreachable
 
 Connection = pymysql.Connection
-
-
-class Errno(IntEnum):
-    """MySQL's and MariaDB's error numbers, by the servers' own names (ER_… and CR_…)."""
-
-    CON_COUNT_ERROR = 1040
-    DBACCESS_DENIED = 1044
-    ACCESS_DENIED = 1045
-    BAD_NULL = 1048
-    BAD_DB = 1049
-    TABLE_EXISTS = 1050
-    UNKNOWN_TABLE = 1051
-    DUP_FIELDNAME = 1060
-    DUP_KEYNAME = 1061
-    PARSE_ERROR = 1064
-    SERVER_SHUTDOWN = 1053
-    BAD_FIELD = 1054
-    CANT_DROP_FIELD_OR_KEY = 1091
-    NO_SUCH_THREAD = 1094
-    UNKNOWN_ERROR = 1105
-    HOST_IS_BLOCKED = 1129
-    TABLEACCESS_DENIED = 1142
-    COLUMNACCESS_DENIED = 1143
-    NO_SUCH_TABLE = 1146
-    ABORTING_CONNECTION = 1152
-    NET_READ_ERROR = 1158
-    NET_READ_INTERRUPTED = 1159
-    NET_ERROR_ON_WRITE = 1160
-    NET_WRITE_INTERRUPTED = 1161
-    LOCK_WAIT_TIMEOUT = 1205
-    LOCK_DEADLOCK = 1213
-    SPECIFIC_ACCESS_DENIED = 1227
-    NOT_SUPPORTED_YET = 1235
-    OUT_OF_RANGE = 1264
-    DATA_TRUNCATED = 1265
-    OPTION_PREVENTS_STATEMENT = 1290
-    WRONG_VALUE = 1292
-    QUERY_INTERRUPTED = 1317
-    NO_DEFAULT = 1364
-    WRONG_VALUE_FOR_FIELD = 1366
-    DATA_TOO_LONG = 1406
-    CANT_EXECUTE_IN_READ_ONLY = 1792
-    FK_DUP_NAME = 1826
-    READ_ONLY_MODE = 1836
-    ALTER_NOT_SUPPORTED = 1845
-    ALTER_NOT_SUPPORTED_REASON = 1846
-    DUPLICATE_ENTRY = 1062
-    USER_CONNECTIONS = 1203
-    USER_LIMIT_REACHED = 1226
-    CONNECTION_KILLED = 1927
-    CONNECT_SOCKET = 2002
-    CONNECT = 2003
-    UNKNOWN_HOST = 2005
-    GONE_AWAY = 2006
-    LOST = 2013
-    INSECURE_TRANSPORT = 3159
-    CLIENT_INTERACTION_TIMEOUT = 4031
-    INSTANT_NOT_POSSIBLE = 4092
-
-
-BUSY = {Errno.CON_COUNT_ERROR, Errno.USER_CONNECTIONS, Errno.USER_LIMIT_REACHED}
-UNREACHED = {Errno.CONNECT_SOCKET, Errno.CONNECT, Errno.UNKNOWN_HOST}
-# The server answered, and may answer otherwise when it is asked again.
-PASSING = {
-    Errno.UNKNOWN_ERROR,
-    Errno.HOST_IS_BLOCKED,
-    Errno.LOCK_WAIT_TIMEOUT,
-    Errno.LOCK_DEADLOCK,
-    Errno.QUERY_INTERRUPTED,
-}
-LOST = {
-    Errno.SERVER_SHUTDOWN,
-    Errno.ABORTING_CONNECTION,
-    Errno.NET_READ_ERROR,
-    Errno.NET_READ_INTERRUPTED,
-    Errno.NET_ERROR_ON_WRITE,
-    Errno.NET_WRITE_INTERRUPTED,
-    Errno.CONNECTION_KILLED,
-    Errno.GONE_AWAY,
-    Errno.LOST,
-    Errno.CLIENT_INTERACTION_TIMEOUT,
-}
-# Making something that is there already, or removing something that is not.
-IN_THE_WAY = {
-    Errno.TABLE_EXISTS,
-    Errno.UNKNOWN_TABLE,
-    Errno.DUP_FIELDNAME,
-    Errno.DUP_KEYNAME,
-    Errno.CANT_DROP_FIELD_OR_KEY,
-    Errno.FK_DUP_NAME,
-}
-READ_ONLY = {
-    Errno.OPTION_PREVENTS_STATEMENT,
-    Errno.CANT_EXECUTE_IN_READ_ONLY,
-    Errno.READ_ONLY_MODE,
-}
-DENIED = {
-    Errno.DBACCESS_DENIED,
-    Errno.ACCESS_DENIED,
-    Errno.TABLEACCESS_DENIED,
-    Errno.COLUMNACCESS_DENIED,
-    Errno.SPECIFIC_ACCESS_DENIED,
-}
-
-
-@dataclass(frozen=True)
-class Tenant:
-    """An agency's database: `name` is what people call it, `url` is where it is."""
-
-    name: str
-    url: Url
-
-    @property
-    def database(self) -> str:
-        return self.url.database or self.name
 
 
 @lru_cache(maxsize=256)

@@ -18,62 +18,16 @@ from __future__ import annotations
 import functools
 import ssl
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pymysql.constants import CLIENT, CR
 from pymysql.err import OperationalError
 
-from ebhook.database.url import Url
-from ebhook.errors import Refused, SettingsFailed
-from ebhook.settings import Tls
+from ebhook.errors import Refused
 
 _FILES = ("ssl_ca", "ssl_capath", "ssl_cert", "ssl_key")
 _VERIFY = ("ssl_verify_cert", "ssl_verify_identity")
-
-
-def secured(url: Url, tls: Tls, root: Path) -> Url:
-    """`url` with what the settings demand; what it says for itself counts more.
-
-    Args:
-        root: the folder that relative paths start from.
-
-    Raises:
-        SettingsFailed: a file is not there.
-    """
-    if "unix_socket" in url.options:
-        return url
-    options = dict(url.options)
-    own = any(name.startswith("ssl_") for name in options)
-    if not own:
-        if tls.verify == "off":
-            options["ssl_check_hostname"] = "false"
-        elif tls.ca or tls.verify:
-            options["ssl_ca"] = tls.ca or _system()
-            if tls.verify == "ca":
-                options["ssl_check_hostname"] = "false"
-    # The certificate and the name are verified with a CA anyway; left in, they would undo it.
-    asked = [options.pop(name, "").lower() in ("true", "1", "yes") for name in _VERIFY]
-    if any(asked) and not {"ssl_ca", "ssl_capath"} & options.keys():
-        options["ssl_ca"] = _system()
-    for name in _FILES:
-        if name in options:
-            path = root / options[name]
-            if not path.exists():
-                said = "the URL's" if own else "tls.ca:"
-                raise SettingsFailed(
-                    f"{said} {options[name]}: there is no such file in {root}.",
-                    "No database was contacted.",
-                    "Put it there, or mend its path: ebhook config",
-                )
-            options[name] = str(path)
-    return url if options == url.options else replace(url, options=options)
-
-
-def _system() -> str:
-    paths = ssl.get_default_verify_paths()
-    return paths.cafile or paths.capath or ""
 
 
 def demanded(options: Mapping[str, str]) -> str | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ebhook.database.connection import Tenant
 from ebhook.database.url import Origin
 from ebhook.doctor.finding import Finding, failed, ok, warn
 from ebhook.errors import EbhookError
 from ebhook.settings import Settings
+from ebhook.tenant import Tenant
 
 
 def is_wanted(settings: Settings) -> bool:

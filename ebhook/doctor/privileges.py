@@ -9,16 +9,8 @@ from fnmatch import fnmatchcase
 
 from pymysql.err import MySQLError
 
-from ebhook.database.connection import (
-    DENIED,
-    Connection,
-    errno,
-    quoted,
-    rollback,
-    rows,
-    run,
-    scalar,
-)
+from ebhook.database.connection import Connection, errno, quoted, rollback, rows, run, scalar
+from ebhook.database.errno import DENIED
 
 # What a boot itself does in a tenant's database, and what its migrations may.
 NEEDED = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "INDEX")

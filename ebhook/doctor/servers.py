@@ -12,28 +12,21 @@ from datetime import UTC, datetime
 
 from pymysql.err import MySQLError
 
-from ebhook.chain.folder import Chain
+from ebhook.chain.graph import Chain
+from ebhook.concurrency import in_threads
 from ebhook.database import tls
-from ebhook.database.connection import (
-    Connection,
-    Tenant,
-    connect,
-    errno,
-    explain,
-    quoted,
-    rows,
-    scalar,
-)
+from ebhook.database.connection import Connection, connect, errno, explain, quoted, rows, scalar
 from ebhook.database.url import Url
 from ebhook.doctor.finding import Finding, Level, fail, failed, ok, warn
 from ebhook.doctor.privileges import NEEDED, OFTEN, granted, lacking, tried
 from ebhook.errors import EbhookError
-from ebhook.fleet.survey import Standing, State, survey
+from ebhook.fleet.standing import Standing, State
+from ebhook.fleet.survey import survey
 from ebhook.journal import table as journal_table
 from ebhook.journal.in_doubt import atomic_ddl
 from ebhook.lock import table as lock_table
 from ebhook.settings import Settings
-from ebhook.threads import in_threads
+from ebhook.tenant import Tenant
 
 THREADS = 8
 SKEW = 5.0  # seconds that two clocks may be apart

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Literal
 
 from ebhook.aws.client import Account, Stored, account_of, names_of_secrets, parameters, secrets
-from ebhook.database.connection import Tenant
 from ebhook.database.tls import demanded
 from ebhook.database.url import Login, Origin, Url, UrlInvalid, fill, login_of, read_login
 from ebhook.errors import SettingsFailed
 from ebhook.settings import Settings
+from ebhook.tenant import Tenant
 
 
 def from_parameters(settings: Settings) -> list[Tenant]:

@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from pymysql.err import MySQLError
 
-from ebhook.database.connection import Tenant, connect_patiently, explain, rows
-from ebhook.database.tls import secured
+from ebhook.database.connection import connect_patiently, explain, rows
 from ebhook.database.url import Url, UrlInvalid, fill, parse_url
 from ebhook.errors import SettingsFailed, UsageFailed
+from ebhook.fleet.tls_policy import secured
 from ebhook.settings import SOURCES, Settings, value_of
+from ebhook.tenant import Tenant
 
 _SYSTEM = ("information_schema", "mysql", "performance_schema", "sys", "innodb")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ebhook.aws.beanstalk import Holder
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import run, scalar
+from ebhook.holder import Holder
 from ebhook.journal.news import Told
 from ebhook.journal.table import Ending, Entry, Journal, who
 

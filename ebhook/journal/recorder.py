@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 
 from pymysql.err import MySQLError
 
-from ebhook.aws.beanstalk import Holder
 from ebhook.chain.revision import Revision
-from ebhook.database.connection import LOST, Errno, errno, in_transaction, scalar
+from ebhook.database.connection import errno, in_transaction, scalar
+from ebhook.database.errno import LOST, Errno
 from ebhook.errors import InDoubt, RevisionChanged
+from ebhook.holder import Holder
 from ebhook.journal import replies
 from ebhook.journal.entry_writer import Row
 from ebhook.journal.in_doubt import Pending, Verdict

@@ -20,18 +20,10 @@ from typing import Any
 
 from pymysql.err import MySQLError
 
-from ebhook.aws.beanstalk import Holder
-from ebhook.database.connection import (
-    Connection,
-    Errno,
-    errno,
-    in_transaction,
-    quoted,
-    rows,
-    run,
-    text_of,
-)
+from ebhook.database.connection import Connection, errno, in_transaction, quoted, rows, run, text_of
+from ebhook.database.errno import Errno
 from ebhook.errors import JournalForeign
+from ebhook.holder import Holder
 from ebhook.journal import replies
 from ebhook.journal.in_doubt import Pending, Witness
 from ebhook.journal.replies import Answer, Place

@@ -21,10 +21,8 @@ from math import ceil
 
 from pymysql.err import MySQLError
 
-from ebhook.aws.beanstalk import Holder
 from ebhook.database.connection import (
     Connection,
-    Errno,
     errno,
     quoted,
     rollback,
@@ -33,8 +31,10 @@ from ebhook.database.connection import (
     scalar,
     text_of,
 )
+from ebhook.database.errno import Errno
 from ebhook.errors import LockHeld, LockUnavailable
 from ebhook.events import Emit, LockTaken, LockTakenOver, LockWaiting
+from ebhook.holder import Holder
 from ebhook.lock.table import COLUMNS, UNFIT, LockRow, LockTable, row_from, select_row
 
 # The longest single wait inside GET_LOCK: between two, the waiter looks whether the work is done.

@@ -10,19 +10,8 @@ from datetime import datetime
 
 from pymysql.err import MySQLError
 
-from ebhook.database.connection import (
-    DENIED,
-    LOST,
-    READ_ONLY,
-    Connection,
-    Errno,
-    errno,
-    quoted,
-    rows,
-    run,
-    scalar,
-    text_of,
-)
+from ebhook.database.connection import Connection, errno, quoted, rows, run, scalar, text_of
+from ebhook.database.errno import DENIED, LOST, READ_ONLY, Errno
 from ebhook.errors import LockTableForeign
 
 # Column → its definition. `id` first: with its primary key it makes a second row impossible.

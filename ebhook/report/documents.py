@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ebhook.errors import EbhookError, Exit
-from ebhook.fleet.survey import Half, Standing
+from ebhook.fleet.standing import Half, Standing
 from ebhook.lock.table import LockRow
 from ebhook.results import Result
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ebhook.aws.beanstalk import Holder
 from ebhook.errors import EbhookError, Exit
 from ebhook.events import Outcome
+from ebhook.holder import Holder
 from ebhook.report import count, error_document
 from ebhook.results import Result
 from ebhook.settings import Settings

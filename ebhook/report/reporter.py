@@ -11,7 +11,6 @@ from typing import Any, TextIO
 
 import msgspec
 
-from ebhook.database.connection import Tenant
 from ebhook.errors import EbhookError
 from ebhook.events import (
     Event,
@@ -27,6 +26,7 @@ from ebhook.events import (
 from ebhook.report.documents import error_document
 from ebhook.report.hiding import Hiding
 from ebhook.report.lines import line_of
+from ebhook.tenant import Tenant
 
 
 class Reporter:

@@ -18,9 +18,9 @@ from typing import Any
 
 from pymysql.err import MySQLError
 
-from ebhook.aws.beanstalk import Holder
-from ebhook.chain.folder import Chain
-from ebhook.database.connection import Tenant, connect, run
+from ebhook.chain.graph import Chain
+from ebhook.concurrency import Interruption
+from ebhook.database.connection import connect, run
 from ebhook.errors import (
     ConnectionLost,
     Deadlocked,
@@ -41,12 +41,15 @@ from ebhook.events import (
     UpgradeStarted,
     WaveStarted,
 )
-from ebhook.fleet.survey import Standing, State, survey
+from ebhook.fleet.standing import Standing, State
+from ebhook.fleet.survey import survey
+from ebhook.holder import Holder
 from ebhook.results import Result, outcome_of
+from ebhook.rollout.messages import Finished
 from ebhook.rollout.worker_pool import Template, Worker
 from ebhook.settings import Settings
-from ebhook.signals import Interruption
-from ebhook.upgrade.messages import Finished, Order
+from ebhook.tenant import Tenant
+from ebhook.upgrade.messages import Order
 
 GRACE = 20.0  # seconds that a running statement may still take after a signal
 ROTATION = 5.0  # seconds to wait for one held tenant while others are held, too

@@ -14,23 +14,8 @@ from alembic.runtime.migration import MigrationStep
 from pymysql.cursors import Cursor
 from pymysql.err import MySQLError
 
-from ebhook.aws.beanstalk import Holder
-from ebhook.database.connection import (
-    BUSY,
-    DENIED,
-    IN_THE_WAY,
-    LOST,
-    READ_ONLY,
-    UNREACHED,
-    Connection,
-    Errno,
-    Tenant,
-    errno,
-    explain,
-    login_of,
-    run,
-    text_of,
-)
+from ebhook.database.connection import Connection, errno, explain, login_of, run, text_of
+from ebhook.database.errno import BUSY, DENIED, IN_THE_WAY, LOST, READ_ONLY, UNREACHED, Errno
 from ebhook.errors import (
     ConnectionLost,
     Deadlocked,
@@ -40,11 +25,13 @@ from ebhook.errors import (
     Stopped,
 )
 from ebhook.events import Emit, RevisionDone, RevisionStarted
+from ebhook.holder import Holder
 from ebhook.journal.in_doubt import Verdict
 from ebhook.journal.recorder import Recorder
 from ebhook.journal.replies import Answer, given, taken
 from ebhook.journal.table import Entry, Journal
 from ebhook.sql.statement import Kind, is_several, kind_of, locking_also, releases_locks
+from ebhook.tenant import Tenant
 from ebhook.upgrade.interception import Tap
 from ebhook.upgrade.project import Project
 from ebhook.upgrade.statement_runner import Runner

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ebhook.aws.beanstalk import Holder
-from ebhook.database.connection import Tenant
-from ebhook.errors import EbhookError
+from ebhook.holder import Holder
+from ebhook.tenant import Tenant
 
 
 @dataclass(frozen=True)
@@ -35,15 +34,3 @@ class Moved:
     after: tuple[str, ...]
     revisions: tuple[str, ...] = ()
     statements: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A worker's last message on an order: where the tenant stands, or why not.
-
-    `free`: it may be given another one.
-    """
-
-    moved: Moved | None = None
-    error: EbhookError | None = None
-    free: bool = False

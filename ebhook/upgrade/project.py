@@ -23,7 +23,8 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from ebhook.chain.folder import Chain, ini_file, version_folders
+from ebhook.chain.folder import ini_file, version_folders
+from ebhook.chain.graph import Chain
 from ebhook.database.connection import errno, text_of
 from ebhook.database.url import Url
 from ebhook.errors import ChainBroken, EbhookError, Refused, SettingsFailed

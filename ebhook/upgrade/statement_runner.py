@@ -12,7 +12,8 @@ from typing import Any
 
 from pymysql.err import MySQLError, OperationalError
 
-from ebhook.database.connection import Connection, Errno, errno, rows, run, scalar, text_of
+from ebhook.database.connection import Connection, errno, rows, run, scalar, text_of
+from ebhook.database.errno import Errno
 from ebhook.database.retry import retrying
 from ebhook.events import AlgorithmFallback, Emit, StatementRetried
 from ebhook.settings import Ddl

@@ -17,7 +17,8 @@ from ebhook.database.connection import (
 )
 from ebhook.errors import HalfApplied, MigrationFailed, Stopped
 from ebhook.events import Emit, PasswordRead
-from ebhook.fleet.survey import State, survey, unknown_revision
+from ebhook.fleet.standing import State, unknown_revision
+from ebhook.fleet.survey import survey
 from ebhook.journal.table import Entry, Journal
 from ebhook.lock.lock import TenantLock
 from ebhook.settings import Settings

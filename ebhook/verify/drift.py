@@ -14,8 +14,9 @@ from alembic.operations import ops
 
 from ebhook.authoring.additive import describe, is_ghost
 from ebhook.authoring.generate import compose, ebhooks_own
-from ebhook.database.connection import Connection, Tenant
+from ebhook.database.connection import Connection
 from ebhook.errors import EbhookError
+from ebhook.tenant import Tenant
 from ebhook.upgrade.project import Project
 from ebhook.verify.snapshot import Snapshot
 

@@ -13,13 +13,14 @@ from itertools import pairwise
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from ebhook.authoring.scratch_chain import Bench, benches, lead_to, open_project
-from ebhook.chain.folder import Chain
+from ebhook.authoring.scratch_chain import lead_to, open_project
+from ebhook.chain.graph import Chain
 from ebhook.chain.revision import Revision
-from ebhook.database.connection import Tenant
+from ebhook.concurrency import die_with_parent
 from ebhook.errors import EbhookError, StateUnknown
-from ebhook.rollout.worker_pool import die_with_parent
+from ebhook.scratch.databases import Bench, benches
 from ebhook.settings import Settings
+from ebhook.tenant import Tenant
 from ebhook.upgrade.project import Project
 from ebhook.verify.diff import diff
 from ebhook.verify.snapshot import Snapshot

@@ -11,11 +11,13 @@ from enum import StrEnum
 from pymysql.err import MySQLError
 
 from ebhook.authoring.generate import ebhooks_own
-from ebhook.authoring.scratch_chain import Bench, migrate, open_tenant
-from ebhook.chain.folder import Chain, heads_of
+from ebhook.authoring.scratch_chain import migrate, open_tenant
+from ebhook.chain.graph import Chain, heads_of
 from ebhook.chain.revision import Revision
-from ebhook.database.connection import Connection, Tenant, explain, quoted, run, versions
+from ebhook.database.connection import Connection, explain, quoted, run, versions
 from ebhook.errors import ChainBroken, ConnectionLost, EbhookError, MigrationFailed
+from ebhook.scratch.databases import Bench
+from ebhook.tenant import Tenant
 from ebhook.upgrade.project import Project
 from ebhook.verify.diff import diff
 from ebhook.verify.drift import Drift, models_against

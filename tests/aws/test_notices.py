@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ebhook.aws.beanstalk import Holder
 from ebhook.errors import ChainBroken, Exit, MigrationFailed, SettingsFailed, Skipped, Unreachable
 from ebhook.events import Outcome
+from ebhook.holder import Holder
 from ebhook.report.notices import TOLD, Ended, detail, metric_data, metric_line, subject, text
 from ebhook.results import Result, excused
 from ebhook.scratch import Flavour

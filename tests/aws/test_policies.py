@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from ebhook.aws.beanstalk import Holder
 from ebhook.errors import Exit, Refused
 from ebhook.fleet.discovery import discover
+from ebhook.holder import Holder
 from ebhook.report.notices import Ended, send
 from ebhook.settings import Settings, load
 from tests.aws.cloud import Cloud

@@ -335,7 +335,7 @@ def test_no_process_shows_it(ebhook: Ebhook, place: Place) -> None:
 
     stdout, stderr = process.communicate()
     assert process.returncode == Exit.OK, stderr
-    assert any(b"ebhook.rollout.worker_pool" in arguments for arguments in seen)
+    assert any(b"ebhook.rollout.worker_process" in arguments for arguments in seen)
     for arguments in seen - {Path(f"/proc/{os.getpid()}/cmdline").read_bytes()}:
         search("a process", arguments)
     assert any(place.user in row for row in listed)

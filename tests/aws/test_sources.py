@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from ebhook.aws.client import _refusal
-from ebhook.database.connection import Tenant
 from ebhook.errors import Refused, SettingsFailed, Unreachable
 from ebhook.fleet.discovery import discover
 from ebhook.secret import Secret
 from ebhook.settings import Settings
+from ebhook.tenant import Tenant
 from tests.aws.cloud import Answer, Cloud, skewed, throttled
 
 Make = Callable[..., Settings]

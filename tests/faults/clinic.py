@@ -13,7 +13,7 @@ from ebhook.database.connection import connect
 from ebhook.database.url import fill
 from ebhook.errors import EbhookError
 from ebhook.journal.table import Entry, Journal
-from ebhook.upgrade.messages import Finished
+from ebhook.rollout.messages import Finished
 from tests.conftest import Ebhook, Fleet, Ran
 from tests.faults import one_run
 from tests.faults.agency import PROJECTS

@@ -17,8 +17,9 @@ from ebhook.chain.folder import read_chain
 from ebhook.errors import EbhookError
 from ebhook.events import Event
 from ebhook.fleet.discovery import discover
+from ebhook.rollout.messages import Finished
 from ebhook.settings import load
-from ebhook.upgrade.messages import Finished, Order
+from ebhook.upgrade.messages import Order
 from ebhook.upgrade.project import load_project
 from ebhook.upgrade.tenant_upgrade import apply
 from tests.faults.watching import PATIENCE

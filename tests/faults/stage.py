@@ -16,12 +16,13 @@ from typing import Any
 import pymysql
 from pymysql.err import MySQLError
 
-from ebhook.aws.beanstalk import Holder
 from ebhook.chain.revision import Revision
-from ebhook.database.connection import LOST, Connection, connect, errno, run, scalar
+from ebhook.database.connection import Connection, connect, errno, run, scalar
+from ebhook.database.errno import LOST
 from ebhook.database.url import fill
 from ebhook.errors import EbhookError
 from ebhook.events import Event, LockTakenOver
+from ebhook.holder import Holder
 from ebhook.journal.recorder import Recorder
 from ebhook.journal.replies import Answer, taken
 from ebhook.journal.table import Journal

@@ -22,7 +22,8 @@ from hypothesis.stateful import (
 )
 from pymysql.err import MySQLError
 
-from ebhook.database.connection import LOST, errno
+from ebhook.database.connection import errno
+from ebhook.database.errno import LOST
 from ebhook.errors import LockHeld, LockUnavailable
 from ebhook.lock.lock import TenantLock
 from tests.conftest import AnyServer, GivenServer

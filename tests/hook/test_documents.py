@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from ebhook.aws import beanstalk
-from ebhook.aws.beanstalk import Holder
 from ebhook.aws.bundle import EXTENSION, HOOKS, SETTINGS, template
 from ebhook.cli import cli
 from ebhook.errors import Exit
+from ebhook.holder import Holder
 from ebhook.report import notices
 from ebhook.settings import KEYS, VARIABLES
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ebhook.chain import checksums
-from ebhook.chain.folder import in_order, read_revisions
+from ebhook.chain.folder import read_revisions
+from ebhook.chain.graph import in_order
 from ebhook.lint.checking import Report, check
 from ebhook.lint.finding import Finding
 from ebhook.settings import Lint, Settings

@@ -22,10 +22,10 @@ from typing import Any
 import click
 import pytest
 
-from ebhook.aws.beanstalk import Holder
 from ebhook.cli import cli
 from ebhook.database.connection import connect
 from ebhook.database.url import parse_url
+from ebhook.holder import Holder
 from ebhook.lock.lock import TenantLock
 from ebhook.settings import KEYS, variable_of
 from tests.conftest import AnyServer, Ebhook, Fleets, clean_environment

@@ -217,8 +217,8 @@ def test_clocks_that_are_apart(server: AnyServer, seconds: int, level: Level) ->
     with server.connect() as connection, connection.cursor() as cursor:
         then = datetime.now(UTC) + timedelta(seconds=seconds)
         cursor.execute("SET SESSION timestamp = %s", (then.timestamp(),))
-        from ebhook.database.connection import Tenant
         from ebhook.database.url import Url
+        from ebhook.tenant import Tenant
 
         finding = _Login([Tenant("x", Url())], Settings(), False).clock(connection)
 

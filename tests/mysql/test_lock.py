@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from pymysql.err import MySQLError
 
-from ebhook.aws.beanstalk import Holder
-from ebhook.database.connection import LOST, Connection, connect, errno, quoted
+from ebhook.database.connection import Connection, connect, errno, quoted
+from ebhook.database.errno import LOST
 from ebhook.database.url import fill
 from ebhook.errors import LockHeld, LockTableForeign, LockUnavailable
 from ebhook.events import Event, LockTaken, LockTakenOver, LockWaiting
+from ebhook.holder import Holder
 from ebhook.lock import lock as lock_module
 from ebhook.lock.lock import TenantLock, lock_name
 from ebhook.lock.table import COLUMNS, LockRow, LockTable

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from ebhook.aws.beanstalk import Holder
 from ebhook.database.connection import connect
 from ebhook.database.url import fill
+from ebhook.holder import Holder
 from ebhook.lock.lock import TenantLock
 from tests.conftest import AnyServer, Ebhook, Fleets
 from tests.faults.agency import PROJECTS, Agency, Running

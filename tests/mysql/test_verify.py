@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ebhook.authoring.scratch_chain import PREFIX
 from ebhook.scratch import Flavour, locate
+from ebhook.scratch.databases import PREFIX
 from ebhook.verify.diff import diff
 from ebhook.verify.snapshot import Snapshot, parse
 from tests.conftest import AnyServer, Ebhook, Ran

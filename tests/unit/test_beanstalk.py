@@ -9,15 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebhook.aws.beanstalk import (
-    Holder,
-    PlatformSilent,
-    _has,
-    bundle,
-    parse_env,
-    parse_json,
-    version_label,
-)
+from ebhook.aws.beanstalk import PlatformSilent, _has, bundle, parse_env, parse_json, version_label
+from ebhook.holder import Holder
 from ebhook.settings import Variables, load
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True)

@@ -12,7 +12,8 @@ from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ebhook.chain.folder import Chain, ini_file, read_chain, read_revisions, version_folders
+from ebhook.chain.folder import ini_file, read_chain, read_revisions, version_folders
+from ebhook.chain.graph import Chain
 from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken, Exit, UsageFailed
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from ebhook.chain import checksums
 from ebhook.chain.checksums import Change, Line
-from ebhook.chain.folder import Chain, read_chain, read_revisions
+from ebhook.chain.folder import read_chain, read_revisions
+from ebhook.chain.graph import Chain
 from ebhook.errors import ChainBroken, Exit
 
 VERSION = '''"""{message}

@@ -15,7 +15,7 @@ from ebhook.cli import cli
 from ebhook.cli.options import COMMON
 from ebhook.errors import Exit
 from ebhook.events import Outcome
-from ebhook.fleet.survey import State
+from ebhook.fleet.standing import State
 from ebhook.settings import KEYS, VARIABLES
 
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebhook.database.connection import Tenant
 from ebhook.database.url import parse_url
 from ebhook.errors import (
     ChainBroken,
@@ -47,7 +46,7 @@ from ebhook.events import (
     UpgradeStarted,
     WaveStarted,
 )
-from ebhook.fleet.survey import Half, Standing, State
+from ebhook.fleet.standing import Half, Standing, State
 from ebhook.lock.table import LockRow
 from ebhook.report import (
     WORDS,
@@ -65,6 +64,7 @@ from ebhook.report import (
 from ebhook.report.tables import ALIKE, command
 from ebhook.results import Result
 from ebhook.secret import Secret
+from ebhook.tenant import Tenant
 
 NOON = datetime(2026, 3, 1, 12, 0, 7, 250_000, tzinfo=UTC)
 SQL = "ALTER TABLE visits ADD COLUMN notes TEXT"

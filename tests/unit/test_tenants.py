@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebhook.database.connection import Tenant, quoted
+from ebhook.database.connection import quoted
 from ebhook.database.url import parse_url
 from ebhook.errors import Exit, SettingsFailed, UsageFailed
 from ebhook.fleet.discovery import discover, select
 from ebhook.secret import Secret
 from ebhook.settings import Settings, Tenants, load
+from ebhook.tenant import Tenant
 
 URL = Secret("mysql+pymysql://app:hunter2secret@db.example/agency_{tenant}")
 

@@ -1,12 +1,16 @@
-"""SIGTERM, SIGINT and SIGHUP as something that can be waited for beside sockets."""
+"""Signals, threads and child processes: what several rooms need of each."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -46,3 +50,35 @@ class Interruption:
         self.count += 1
         self.name = signal.Signals(number).name
         os.write(self._writer, b"!")
+
+
+def in_threads(function: Callable[[T], R], items: Sequence[T], most: int) -> Iterator[R]:
+    """What `function` makes of each item, in their order, by at most `most` threads.
+
+    An interruption does not wait for the threads that still wait for a server.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # late: most boots have one server
+
+    if not items:
+        return
+    pool = ThreadPoolExecutor(max_workers=min(most, len(items)))
+    try:
+        yield from pool.map(function, items)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def die_with_parent(parent: int) -> None:
+    """SIGKILL for this process when `parent` ends (Linux: prctl(2), PR_SET_PDEATHSIG = 1).
+
+    Args:
+        parent: its pid, known before there was this process, which may have outlived it already.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -1,0 +1,207 @@
+"""The processes that load the migrations and run them: the template, and its forks, the workers."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from io import TextIOBase
+from multiprocessing.connection import Connection
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from ebhook.chain.graph import Chain
+from ebhook.concurrency import die_with_parent
+from ebhook.database.url import Url
+from ebhook.errors import ChainBroken, EbhookError, StateUnknown
+from ebhook.events import Emit, PasswordRead, Printed
+from ebhook.rollout.messages import Finished
+from ebhook.settings import Settings
+from ebhook.upgrade.messages import Order
+
+if TYPE_CHECKING:
+    from ebhook.upgrade.project import Project
+
+
+def main() -> None:
+    """The template's own life: load, then fork a worker for each order."""
+    die_with_parent(os.getppid())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # `boot` decides, and then closes the socket
+    control = Connection(int(sys.argv.pop()))
+    settings, chain, url = control.recv()
+    try:
+        project = _load(settings, chain)
+        if url.origin is not None and url.origin.kind == "iam":
+            # For env.py's own engine; and what a token needs is made once for all workers.
+            from ebhook.aws.client import renewed
+
+            url = renewed(url)
+            if url.password is not None:
+                control.send(PasswordRead(url.password))
+        _rehearse(project, url)
+    except EbhookError as error:
+        control.send(error)
+        return
+    try:
+        control.send(None)
+    except BrokenPipeError:  # `boot` has ended meanwhile
+        return
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the workers
+    _serve(control, project, url)
+
+
+def _load(settings: Settings, chain: Chain) -> Project:
+    os.chdir(settings.root)
+    sys.path.insert(0, str(settings.root))
+    for module in (
+        "ebhook.upgrade.tenant_upgrade",
+        "encodings.idna",
+    ):  # what the workers need, once for them all
+        import_module(module)
+    from ebhook.upgrade.project import load_project
+
+    return load_project(settings, chain)
+
+
+def _warm(url: Url) -> None:
+    from ebhook.rollout.warm_up import warm
+
+    warm(url)
+    gc.freeze()
+
+
+def _rehearse(project: Project, url: Url) -> None:
+    """Runs env.py once, in a fork, so that the connections it opens are not inherited."""
+    ours, theirs = socket.socketpair()
+    template = os.getpid()
+    child = os.fork()
+    if child == 0:
+        die_with_parent(template)
+        out = Connection(theirs.detach())
+        try:
+            project.rehearse(url)
+            out.send(None)
+        except EbhookError as error:
+            out.send(error)
+        finally:
+            os._exit(0)
+    theirs.close()
+    try:
+        problem: EbhookError | None = Connection(ours.detach()).recv()
+    except EOFError:
+        problem = ChainBroken(
+            f"{project.env_py} ended its process.", "No revision was run.", "Mend it."
+        )
+    os.waitpid(child, 0)
+    if problem is not None:
+        raise problem
+
+
+def _serve(control: Connection, project: Project, url: Url) -> None:
+    from multiprocessing.reduction import recv_handle
+
+    template, warm = os.getpid(), False
+    while True:
+        try:
+            order: Order = control.recv()
+            handle: int = recv_handle(control)
+        except (EOFError, OSError):
+            return
+        if os.fork() == 0:
+            gc.enable()
+            control.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            die_with_parent(template)
+            _work(Connection(handle), project, order)
+        os.close(handle)
+        if not warm:  # while the first worker, a canary as a rule, is busy
+            warm = True
+            _warm(url)
+
+
+def _work(out: Connection, project: Project, order: Order) -> None:
+    """A worker's whole life; never returns."""
+    stopped: list[int] = []
+    idle = False
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        stopped.append(number)
+        if idle:
+            os._exit(0)
+
+    signal.signal(signal.SIGTERM, remember)
+    code = 1
+    try:
+        from ebhook.rollout.reuse import keeps_nothing
+
+        lines = LineWriter(lambda line: out.send(Printed(order.tenant.name, line)))
+        sys.stdout = sys.stderr = lines
+        free = True
+        while free:
+            finished = _carry_out(project, order, out.send, lambda: bool(stopped) or out.poll())
+            moved = finished.moved
+            free = moved is not None and keeps_nothing(project, moved.revisions) and not stopped
+            lines.flush()
+            out.send(replace(finished, free=free))
+            if free:
+                idle = True
+                message: Order | bool = out.recv()
+                idle = False
+                if not isinstance(message, Order):  # asked to stop
+                    break
+                order = message
+        code = 0
+    except EOFError:  # no more orders
+        code = 0
+    finally:
+        os._exit(code)  # no exit handlers: they belong to the template, or to the application
+
+
+def _carry_out(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) -> Finished:
+    from ebhook.upgrade.tenant_upgrade import apply
+
+    try:
+        return Finished(moved=apply(project, order, emit, stop))
+    except EbhookError as error:
+        return Finished(error=error)
+    except BaseException as error:
+        traceback.print_exc()
+        return Finished(error=_bug(order, error))
+
+
+def _bug(order: Order, error: BaseException) -> StateUnknown:
+    return StateUnknown(
+        f"{order.tenant.name}: ebhook itself failed: {type(error).__name__}: {error}.",
+        "Its state has not been read again.",
+        f"See where it stands: ebhook status {order.tenant.name}",
+    )
+
+
+class LineWriter(TextIOBase):
+    """Text output, handed on line by line."""
+
+    def __init__(self, handle: Callable[[str], Any]) -> None:
+        self._handle = handle
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._handle(line)
+        return len(text)
+
+    def flush(self) -> None:
+        if self._rest:
+            self._handle(self._rest)
+            self._rest = ""

@@ -1,0 +1,19 @@
+"""A tenant: an agency's database, by name and place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ebhook.database.url import Url
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An agency's database: `name` is what people call it, `url` is where it is."""
+
+    name: str
+    url: Url
+
+    @property
+    def database(self) -> str:
+        return self.url.database or self.name
