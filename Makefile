@@ -12,11 +12,12 @@ demo: .venv/ready  ## ebhook on a fleet of its own, on this machine
 test check: static  ## everything that has to pass
 	$(PYTEST)
 
-static: .venv/ready-dev  ## format, lint, types, floors: seconds
+static: .venv/ready-dev  ## format, lint, types, floors, names: seconds
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python .ci/class_names
 	$(BIN)/shellcheck .ci/run .ci/setup $(wildcard .platform/*/*/*) ebhook/aws/templates/hook.sh
 
 faults: .venv/ready-dev  ## kills, cuts and races, complete: half an hour

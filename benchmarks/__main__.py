@@ -13,7 +13,7 @@ from benchmarks.lab import QUICK, Scale, lab
 from benchmarks.machine import machine
 from benchmarks.measure import NotDone, measure
 from ebhook.errors import ScratchFailed
-from ebhook.scratch import Flavour
+from ebhook.scratch.installation import Flavour
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from benchmarks.measure import NotDone
-from ebhook.scratch import Server
+from ebhook.scratch.process import Server
 from tests.projects.make_chain import MadeChain
 
 # As in life, a login has a password: on MySQL by caching_sha2_password, which an empty one skips.

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from benchmarks.fleet import Fleet, create_user
 from benchmarks.programs import Programs
-from ebhook.scratch import Flavour, Server, server
-from ebhook.settings import Rollout
+from ebhook.scratch.installation import Flavour
+from ebhook.scratch.process import Server, server
+from ebhook.settings import RolloutSettings
 from tests.projects.make_chain import make_chain
 
 
@@ -46,7 +47,7 @@ class Lab:
     @property
     def connections(self) -> int:
         """As many as ebhook uses workers."""
-        return self.workers or Rollout().workers
+        return self.workers or RolloutSettings().workers
 
     @cached_property
     def fleet(self) -> Fleet:

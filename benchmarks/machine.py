@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import ebhook
-from ebhook.scratch import Server
+from ebhook.scratch.process import Server
 
 PACKAGES = ("alembic", "SQLAlchemy", "PyMySQL", "Flask-Migrate")
 

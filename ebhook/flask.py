@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from ebhook.authoring.additive import Kept, Question
 
 _KEY = "ebhook"
-_installed: list[_Guard] = []
+_installed: list[CommandGuard] = []
 
 
 @dataclass(frozen=True)
-class _Guard:
+class CommandGuard:
     """Reads the settings when a command writes a revision, not when the application starts."""
 
     config: Path | None
@@ -45,7 +45,7 @@ class _Guard:
 
 def options(config: Path | None = None) -> dict[str, Any]:
     """Keywords for ``Migrate(…)``; `config` is the settings file, where it is not found by itself."""
-    guard = _Guard(config)
+    guard = CommandGuard(config)
     if not _installed:
         _install()
     _installed[:] = [guard]

@@ -26,10 +26,12 @@ from sqlalchemy.engine import URL, make_url
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from ebhook.errors import ScratchFailed
-from ebhook.scratch import Flavour, Server, fetch, locate
+from ebhook.scratch.installation import Flavour, locate
+from ebhook.scratch.packages import fetch
+from ebhook.scratch.process import Server
 
 # The last lines of a run: how often was struck, and how it ended.
-pytest_plugins = ["tests.faults.tally"]
+pytest_plugins = ["tests.support.tally"]
 
 IN_CI = os.environ.get("CI") == "true"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ebhook.authoring.ticket import ticket_of
-from ebhook.chain.checksums import Change, Difference
+from ebhook.chain.checksums import ChecksumDifference, LineChange
 from ebhook.chain.graph import Chain, heads_of, in_order
 from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken
@@ -46,9 +46,9 @@ _VERBS = {
     "REPLACE": "inserts into",
 }  # fmt: skip
 _PROBLEMS = {
-    Change.UNLISTED: "not in chain.sum",
-    Change.MOVED: "re-parented or renamed since chain.sum was written",
-    Change.EDITED: "edited since chain.sum was written",
+    LineChange.UNLISTED: "not in chain.sum",
+    LineChange.MOVED: "re-parented or renamed since chain.sum was written",
+    LineChange.EDITED: "edited since chain.sum was written",
 }
 
 
@@ -87,7 +87,7 @@ class Overview:
 def overview(
     revisions: Mapping[str, Revision],
     settings: Settings,
-    differences: Sequence[Difference] = (),
+    differences: Sequence[ChecksumDifference] = (),
     findings: Mapping[str, Sequence[str]] = {},
 ) -> Overview:
     """What the chain is. `revisions` are in the chain's order; it may have several heads.
@@ -119,7 +119,7 @@ def overview(
     problems = [
         f"{one.file} ({one.id}) is in chain.sum, but there is no such file"
         for one in differences
-        if one.change is Change.ABSENT
+        if one.change is LineChange.ABSENT
     ]
     summaries = []
     for revision in revisions.values():
@@ -147,7 +147,7 @@ def overview(
         )
     elif differences:
         next = "If the files are right: ebhook chain --write"
-    stale = any(one.change is not Change.EDITED for one in differences)
+    stale = any(one.change is not LineChange.EDITED for one in differences)
     broken = broken or stale or len(heads) > 1
     return Overview(tuple(summaries), heads, tuple(problems), next, broken)
 

@@ -151,7 +151,7 @@ def is_here() -> bool:
 
 
 @dataclass(frozen=True)
-class Told:
+class Properties:
     """What Elastic Beanstalk says of the environment's properties, best source first; and what
     went wrong while it was asked, in words."""
 
@@ -159,7 +159,7 @@ class Told:
     problem: str | None = None
 
 
-def properties(environ: Mapping[str, str]) -> Told:
+def properties(environ: Mapping[str, str]) -> Properties:
     """The properties that a hook, or a person's shell, does not have in its environment.
 
     A hook lacks those of a coupled database (``RDS_…``); over SSH all are missing. get-config knows
@@ -170,7 +170,7 @@ def properties(environ: Mapping[str, str]) -> Told:
         environ: the process's own environment, which says whether this is a hook.
     """
     if not is_here():
-        return Told()
+        return Properties()
     problem = None
     told: list[Variables] = []
     known: dict[str, str] = {}
@@ -178,7 +178,7 @@ def properties(environ: Mapping[str, str]) -> Told:
         known = parse_json(_get_config("environment"))
         told.append(Variables("get-config", known))
         if _has(environ, known):
-            return Told(tuple(told))  # a hook: the file would be yesterday's
+            return Properties(tuple(told))  # a hook: the file would be yesterday's
     except PlatformSilent as silent:
         problem = str(silent)
     try:
@@ -189,7 +189,7 @@ def properties(environ: Mapping[str, str]) -> Told:
             problem += f" {ENV}: {error.strerror}."
             if isinstance(error, PermissionError):
                 problem += f" {FOR_ROOT}"
-    return Told(tuple(told), problem)
+    return Properties(tuple(told), problem)
 
 
 def _has(environ: Mapping[str, str], known: Mapping[str, str]) -> bool:

@@ -35,7 +35,7 @@ _TEMPLATES = {
 _UPGRADE = re.compile(rb"\b(db|alembic)\s+upgrade\b")
 
 
-class State(StrEnum):
+class FileState(StrEnum):
     """What is to be done with a file."""
 
     NEW = "new"
@@ -45,7 +45,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class File:
+class BundleFile:
     """A file of the bundle: how it should be, and how it is."""
 
     name: str
@@ -54,12 +54,12 @@ class File:
     found: str | None
 
     @property
-    def state(self) -> State:
+    def state(self) -> FileState:
         if self.found is None:
-            return State.NEW
+            return FileState.NEW
         if self.name == SETTINGS:
-            return State.KEPT
-        return State.SAME if self.found == self.wanted else State.DIFFERS
+            return FileState.KEPT
+        return FileState.SAME if self.found == self.wanted else FileState.DIFFERS
 
     @property
     def diff(self) -> str:
@@ -85,7 +85,7 @@ def template(name: str) -> str:
     return (files("ebhook.aws") / "templates" / _TEMPLATES[name]).read_text("utf-8")
 
 
-def bundle_files(folder: Path, *, cloudwatch: bool) -> list[File]:
+def bundle_files(folder: Path, *, cloudwatch: bool) -> list[BundleFile]:
     """The files of `folder`'s bundle; with CloudWatch's where it is wanted, or there already."""
     found = []
     for name in _TEMPLATES:
@@ -94,7 +94,7 @@ def bundle_files(folder: Path, *, cloudwatch: bool) -> list[File]:
             continue
         # Bytes first: reading as text would hide other ends of lines.
         text = path.read_bytes().decode("utf-8", "replace") if path.is_file() else None
-        found.append(File(name, path, template(name), text))
+        found.append(BundleFile(name, path, template(name), text))
     return found
 
 

@@ -28,6 +28,7 @@ from botocore.exceptions import (
 )
 
 from ebhook.aws.beanstalk import ask_metadata
+from ebhook.aws.credentials import AwsCredential
 from ebhook.database.url import Url, UrlInvalid, read_login
 from ebhook.errors import EbhookError, Refused, SettingsFailed, Unreachable
 from ebhook.secret import Secret
@@ -153,30 +154,28 @@ def _batch(ids: Sequence[str], account: Account) -> Iterator[dict[str, Any]]:
         more = {"NextToken": answer["NextToken"]}
 
 
-def renewed(url: Url) -> Url:
+def fresh_login(credential: AwsCredential, url: Url) -> Url:
     """`url` with a login that is read, or made, now. Called for each login with a token, and once
     when a password was refused.
 
     Raises:
         Unreachable, Refused: AWS did not answer, or said no.
     """
-    origin = url.origin
-    assert origin is not None
-    account = Account(origin.region, origin.profile)
-    if origin.kind == "iam":
+    account = Account(credential.region, credential.profile)
+    if credential.kind == "iam":
         return replace(url, password=_token(url, account))
-    if origin.kind == "secret":
-        with _asked(f"secretsmanager:GetSecretValue {origin.id}"):
-            answer = _client("secretsmanager", account).get_secret_value(SecretId=origin.id)
+    if credential.kind == "secret":
+        with _asked(f"secretsmanager:GetSecretValue {credential.id}"):
+            answer = _client("secretsmanager", account).get_secret_value(SecretId=credential.id)
         text = answer.get("SecretString", "")
     else:
-        with _asked(f"ssm:GetParameter {origin.id}"):
-            answer = _client("ssm", account).get_parameter(Name=origin.id, WithDecryption=True)
+        with _asked(f"ssm:GetParameter {credential.id}"):
+            answer = _client("ssm", account).get_parameter(Name=credential.id, WithDecryption=True)
         text = answer["Parameter"]["Value"]
     try:
         login = read_login(text)
     except UrlInvalid as error:
-        raise Refused(f"{origin.id} {error}.", next="Mend it; see: ebhook doctor") from None
+        raise Refused(f"{credential.id} {error}.", next="Mend it; see: ebhook doctor") from None
     return replace(url, user=login.user or url.user, password=login.password)
 
 

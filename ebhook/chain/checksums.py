@@ -50,7 +50,7 @@ class Line:
     file: str
 
 
-class Change(StrEnum):
+class LineChange(StrEnum):
     """How a version file and its line differ."""
 
     UNLISTED = "unlisted"  # a file without a line
@@ -60,8 +60,8 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True)
-class Difference:
-    change: Change
+class ChecksumDifference:
+    change: LineChange
     id: str
     file: str
 
@@ -142,7 +142,7 @@ def write(folder: Path, revisions: Iterable[Revision]) -> bool:
 
 def compare(
     folder: Path, listed: Iterable[Line], revisions: Mapping[str, Revision]
-) -> tuple[Difference, ...]:
+) -> tuple[ChecksumDifference, ...]:
     """How the version files differ from what chain.sum lists; empty when they do not."""
     by_file = {line.file: line for line in listed}
     found = []
@@ -150,22 +150,24 @@ def compare(
         file = relative(folder, revision.path)
         line = by_file.pop(file, None)
         if line is None:
-            found.append(Difference(Change.UNLISTED, revision.id, file))
+            found.append(ChecksumDifference(LineChange.UNLISTED, revision.id, file))
         elif (line.id, set(line.parents)) != (revision.id, set(revision.parents)):
-            found.append(Difference(Change.MOVED, revision.id, file))
+            found.append(ChecksumDifference(LineChange.MOVED, revision.id, file))
         elif line.checksum != revision.checksum:
-            found.append(Difference(Change.EDITED, revision.id, file))
-    found.extend(Difference(Change.ABSENT, line.id, line.file) for line in by_file.values())
+            found.append(ChecksumDifference(LineChange.EDITED, revision.id, file))
+    found.extend(
+        ChecksumDifference(LineChange.ABSENT, line.id, line.file) for line in by_file.values()
+    )
     return tuple(found)
 
 
-def stale(folder: Path, differences: Iterable[Difference]) -> ChainBroken:
+def stale(folder: Path, differences: Iterable[ChecksumDifference]) -> ChainBroken:
     """The error for a chain.sum that lists another chain than the files are."""
     words = {
-        Change.UNLISTED: "is not in it",
-        Change.ABSENT: "is in it, but there is no such file",
-        Change.MOVED: "has another id or down_revision now",
-        Change.EDITED: "was edited since",
+        LineChange.UNLISTED: "is not in it",
+        LineChange.ABSENT: "is in it, but there is no such file",
+        LineChange.MOVED: "has another id or down_revision now",
+        LineChange.EDITED: "was edited since",
     }
     told = "".join(f"\n  {one.file} ({one.id}) {words[one.change]}" for one in differences)
     return ChainBroken(

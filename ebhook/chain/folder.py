@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ebhook.chain import checksums
 from ebhook.chain.graph import Chain, heads_of, in_order
-from ebhook.chain.revision import Revision, checksum_of, content_of, parse, told
+from ebhook.chain.revision import Revision, checksum_of, content_of, parse, said_by
 from ebhook.errors import ChainBroken
 
 
@@ -92,7 +92,7 @@ def _as_listed(folder: Path, listed: Iterable[checksums.Line]) -> dict[str, Revi
         for path in version_files(folder)
     )
     differences = checksums.compare(folder, lines.values(), revisions)
-    wrong = [one for one in differences if one.change is not checksums.Change.EDITED]
+    wrong = [one for one in differences if one.change is not checksums.LineChange.EDITED]
     if wrong:
         raise checksums.stale(folder, wrong)
     return revisions
@@ -100,7 +100,7 @@ def _as_listed(folder: Path, listed: Iterable[checksums.Line]) -> dict[str, Revi
 
 def _listed_file(path: Path, line: checksums.Line | None) -> Revision:
     content = content_of(path)
-    doc = told(content)
+    doc = said_by(content)
     if line is None or doc is None or line.checksum != checksum_of(content):
         return parse(path, content)
     message, date = doc

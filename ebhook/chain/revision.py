@@ -39,7 +39,7 @@ def checksum_of(content: bytes) -> str:
     return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
 
-def told(content: bytes) -> tuple[str, str | None] | None:
+def said_by(content: bytes) -> tuple[str, str | None] | None:
     """The message and the date in a version file's docstring, without parsing the rest of it; None
     where that is not plain to see."""
     found = re.match(rb"\s*(\"\"\"|''')(.*?)\1", content, re.S)

@@ -105,7 +105,7 @@ def _report(error: EbhookError, wants_json: bool) -> Exit:
         if part:
             click.echo(part.strip("\n"), err=True)
     if wants_json:
-        from ebhook.report import error_document, print_json
+        from ebhook.report.documents import error_document, print_json
 
         print_json(
             {

@@ -6,10 +6,11 @@ import time
 
 from ebhook.aws.beanstalk import identify
 from ebhook.commands.context import Options, load_settings, reporter
-from ebhook.commands.upgrade import Run, bring, text_of
+from ebhook.commands.upgrade import RolloutRun, bring, text_of
 from ebhook.errors import EbhookError, Exit
 from ebhook.events import Outcome
-from ebhook.report import count, print_json, rollout_document
+from ebhook.report.documents import print_json, rollout_document
+from ebhook.report.lines import count
 from ebhook.report.notices import Ended, metric_line, send
 from ebhook.results import excused, exit_code
 
@@ -22,7 +23,7 @@ def boot(options: Options) -> Exit:
     settings = load_settings(options)
     with reporter(options) as report:
         holder = identify("boot", settings)
-        run, error = Run(None, None, 0, ()), None
+        run, error = RolloutRun(None, None, 0, ()), None
         try:
             lenient = settings.boot.on_unreachable == "start"
             run = bring(settings, report, holder, began=began, lenient=lenient)

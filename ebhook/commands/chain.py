@@ -13,7 +13,8 @@ from ebhook.chain.graph import heads_of, in_order
 from ebhook.commands.context import Options, load_settings
 from ebhook.errors import ChainBroken, EbhookError, Exit
 from ebhook.lint.checking import check
-from ebhook.report import print_json, table
+from ebhook.report.documents import print_json
+from ebhook.report.tables import table
 from ebhook.settings import Settings
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from ebhook.commands.context import Options, load_settings
 from ebhook.database.url import parse_url
 from ebhook.errors import Exit
-from ebhook.report import print_json, table
+from ebhook.report.documents import print_json
+from ebhook.report.tables import table
 from ebhook.secret import Secret
 from ebhook.settings import KEYS, value_of, variable_of
 

@@ -20,7 +20,7 @@ from ebhook.errors import SettingsFailed
 from ebhook.fleet.discovery import discover, select
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
-from ebhook.report import Reporter
+from ebhook.report.reporter import Reporter
 from ebhook.settings import FILE_NAME, SOURCES, Settings, value_of
 from ebhook.tenant import Tenant
 

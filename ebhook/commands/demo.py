@@ -22,8 +22,9 @@ from ebhook.chain.folder import read_chain
 from ebhook.commands.context import Options, load_settings
 from ebhook.database.connection import quoted, scalar
 from ebhook.errors import Exit
-from ebhook.report import table
-from ebhook.scratch import Flavour, Server, server
+from ebhook.report.tables import table
+from ebhook.scratch.installation import Flavour
+from ebhook.scratch.process import Server, server
 from ebhook.settings import Settings
 
 AGENCIES = (

@@ -10,12 +10,16 @@ from ebhook.aws import beanstalk
 from ebhook.chain.folder import read_chain
 from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather_tenants, load_settings, reporter
-from ebhook.doctor import Finding, Level, examine_aws, examine_machine, examine_servers
-from ebhook.doctor.finding import failed, ok
+from ebhook.doctor.cloud import examine_aws
+from ebhook.doctor.finding import DoctorFinding, Level, failed, ok
+from ebhook.doctor.here import examine_machine
+from ebhook.doctor.servers import examine_servers
 from ebhook.doctor.show import as_text
 from ebhook.errors import EbhookError, Exit, UsageFailed
-from ebhook.report import Reporter, count, print_json
+from ebhook.report.documents import print_json
+from ebhook.report.lines import count
 from ebhook.report.notices import Ended, send
+from ebhook.report.reporter import Reporter
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 
@@ -23,11 +27,11 @@ from ebhook.tenant import Tenant
 def doctor(options: Options, *, names: Sequence[str], sends: bool) -> Exit:
     """0 when a boot would find all that it needs, 1 when not."""
     told = beanstalk.properties(os.environ)
-    findings: list[Finding] = []
+    findings: list[DoctorFinding] = []
     with reporter(options) as report:
         for finding in _examine(options, report, told, names, sends):
             findings.append(finding)
-            report.log({"event": "Finding", **_document(finding)})
+            report.log({"event": "DoctorFinding", **_document(finding)})
     code = Exit.FINDINGS if any(f.level is Level.FAIL for f in findings) else Exit.OK
     if options.json:
         documents = [_document(finding) for finding in findings]
@@ -38,8 +42,12 @@ def doctor(options: Options, *, names: Sequence[str], sends: bool) -> Exit:
 
 
 def _examine(
-    options: Options, report: Reporter, told: beanstalk.Told, names: Sequence[str], sends: bool
-) -> Iterator[Finding]:
+    options: Options,
+    report: Reporter,
+    told: beanstalk.Properties,
+    names: Sequence[str],
+    sends: bool,
+) -> Iterator[DoctorFinding]:
     try:
         settings = load_settings(options)
     except EbhookError as error:
@@ -77,7 +85,7 @@ def _send(settings: Settings, chain: Chain | None, report: Reporter) -> list[str
     return send(ended, settings, report.hidden)
 
 
-def _document(finding: Finding) -> dict[str, object]:
+def _document(finding: DoctorFinding) -> dict[str, object]:
     return {
         "check": finding.check,
         "subject": finding.subject,

@@ -13,8 +13,8 @@ from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather, load_settings, look, reporter
 from ebhook.errors import Exit, RevisionUnknown, UsageFailed
 from ebhook.fleet.standing import Standing, State
-from ebhook.report import print_json, rollout_document, rollout_text
-from ebhook.report.tables import command
+from ebhook.report.documents import print_json, rollout_document
+from ebhook.report.tables import command, rollout_text
 from ebhook.results import exit_code
 from ebhook.rollout.scheduler import Plan, roll_out
 

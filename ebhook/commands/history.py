@@ -16,7 +16,8 @@ from ebhook.errors import EbhookError, Exit, worst
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
 from ebhook.journal.table import Entry, Journal
-from ebhook.report import print_json, problems_text, table, unread_documents
+from ebhook.report.documents import print_json, unread_documents
+from ebhook.report.tables import problems_text, table
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 

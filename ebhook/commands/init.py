@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ebhook.aws.bundle import SETTINGS, File, State, bundle_files, warnings
+from ebhook.aws.bundle import SETTINGS, BundleFile, FileState, bundle_files, warnings
 from ebhook.commands.context import Options
 from ebhook.errors import Exit, SettingsFailed, UsageFailed
-from ebhook.report import print_json, table
+from ebhook.report.documents import print_json
+from ebhook.report.tables import table
 
 WORDS = {
-    State.NEW: "new",
-    State.SAME: "unchanged",
-    State.DIFFERS: "differs",
-    State.KEPT: "yours, left as it is",
+    FileState.NEW: "new",
+    FileState.SAME: "unchanged",
+    FileState.DIFFERS: "differs",
+    FileState.KEPT: "yours, left as it is",
 }
 
 
@@ -25,7 +26,7 @@ def init(
         raise UsageFailed(f"There is no folder {folder}.", next="See: ebhook init --help")
     found = bundle_files(folder, cloudwatch=cloudwatch)
     if not dry_run:
-        _write([f for f in found if f.state is State.NEW or (overwrite and _differs(f))])
+        _write([f for f in found if f.state is FileState.NEW or (overwrite and _differs(f))])
     complaints = warnings(folder)
     left = [f for f in found if _differs(f) and (dry_run or not overwrite)]
     code = Exit.FINDINGS if left else Exit.OK
@@ -35,32 +36,32 @@ def init(
         return code
     print(table(("file", ""), [(f.name, _word(f, overwrite, dry_run)) for f in found]))
     for file in found:
-        if _differs(file) or (dry_run and file.state is State.NEW):
+        if _differs(file) or (dry_run and file.state is FileState.NEW):
             print(f"\n{file.diff}")
     for complaint in complaints:
         print(f"\nwarning: {complaint}")
     if left:
         print("\nWhat differs was left as it is. To take ebhook's: ebhook init --overwrite")
-    elif not dry_run and any(f.state is State.NEW for f in found):
+    elif not dry_run and any(f.state is FileState.NEW for f in found):
         print(
             f"\nSay in {SETTINGS} which databases there are, look with: ebhook doctor, and commit."
         )
     return code
 
 
-def _differs(file: File) -> bool:
-    return file.state is State.DIFFERS
+def _differs(file: BundleFile) -> bool:
+    return file.state is FileState.DIFFERS
 
 
-def _word(file: File, overwrite: bool, dry_run: bool) -> str:
-    if dry_run and file.state is State.NEW:
+def _word(file: BundleFile, overwrite: bool, dry_run: bool) -> str:
+    if dry_run and file.state is FileState.NEW:
         return "would be new"
     if _differs(file) and overwrite:
         return "would be overwritten" if dry_run else "overwritten"
     return WORDS[file.state]
 
 
-def _write(files: list[File]) -> None:
+def _write(files: list[BundleFile]) -> None:
     for file in files:
         try:
             file.write()

@@ -18,15 +18,8 @@ from ebhook.fleet.survey import survey
 from ebhook.journal.table import Journal
 from ebhook.lock.lock import TenantLock
 from ebhook.lock.table import LockRow
-from ebhook.report import (
-    lock_document,
-    lock_text,
-    print_json,
-    problems_text,
-    table,
-    unread_documents,
-)
-from ebhook.report.tables import command
+from ebhook.report.documents import lock_document, print_json, unread_documents
+from ebhook.report.tables import command, lock_text, problems_text, table
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 

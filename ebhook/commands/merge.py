@@ -9,7 +9,7 @@ from ebhook.chain.folder import check_chain, read_revisions
 from ebhook.chain.graph import heads_of, in_order
 from ebhook.commands.context import Options, load_settings
 from ebhook.errors import Exit, UsageFailed
-from ebhook.report import print_json
+from ebhook.report.documents import print_json
 
 
 def merge(options: Options, *, message: str) -> Exit:

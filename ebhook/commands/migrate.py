@@ -27,7 +27,9 @@ from ebhook.fleet.discovery import discover, select
 from ebhook.lint.checking import Report as Judged
 from ebhook.lint.checking import check
 from ebhook.lint.formats import FORMATS
-from ebhook.report import Reporter, count, print_json
+from ebhook.report.documents import print_json
+from ebhook.report.lines import count
+from ebhook.report.reporter import Reporter
 from ebhook.scratch.databases import benches
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant

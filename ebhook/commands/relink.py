@@ -19,7 +19,9 @@ from ebhook.fleet.discovery import discover
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
 from ebhook.journal.table import Journal
-from ebhook.report import Reporter, count, print_json
+from ebhook.report.documents import print_json
+from ebhook.report.lines import count
+from ebhook.report.reporter import Reporter
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 

@@ -14,7 +14,7 @@ from ebhook.errors import Exit, UsageFailed
 from ebhook.journal.in_doubt import Verdict
 from ebhook.journal.table import Entry, Journal
 from ebhook.lock.lock import TenantLock
-from ebhook.report import print_json
+from ebhook.report.documents import print_json
 from ebhook.report.tables import command
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant

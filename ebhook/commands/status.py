@@ -12,9 +12,10 @@ from ebhook.commands.context import Options, gather, load_settings, reporter
 from ebhook.errors import Exit, UsageFailed, worst
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
-from ebhook.report import Reporter, print_json, problems_text, status_document, status_text
+from ebhook.report.documents import print_json, status_document
+from ebhook.report.reporter import Reporter
 from ebhook.report.stdio import is_read
-from ebhook.report.tables import STATUS, status_line, status_sums
+from ebhook.report.tables import STATUS, problems_text, status_line, status_sums, status_text
 
 
 def status(options: Options, *, names: Sequence[str]) -> Exit:

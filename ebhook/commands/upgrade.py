@@ -10,16 +10,12 @@ from dataclasses import dataclass, field
 from ebhook.aws.beanstalk import identify
 from ebhook.commands.context import Options, gather, load_settings, look, reporter
 from ebhook.errors import Exit, Unreachable
-from ebhook.fleet.standing import Half, State
+from ebhook.fleet.standing import State, UnfinishedRevision
 from ebhook.holder import Holder
-from ebhook.report import (
-    Reporter,
-    count,
-    print_json,
-    problems_text,
-    rollout_document,
-    rollout_text,
-)
+from ebhook.report.documents import print_json, rollout_document
+from ebhook.report.lines import count
+from ebhook.report.reporter import Reporter
+from ebhook.report.tables import problems_text, rollout_text
 from ebhook.results import Result, exit_code
 from ebhook.rollout.scheduler import Plan, canary_of, roll_out
 from ebhook.settings import Settings
@@ -27,7 +23,7 @@ from ebhook.tenant import Tenant
 
 
 @dataclass(frozen=True)
-class Run:
+class RolloutRun:
     """What a rollout was for, and how it ended. Before it, `behind` is how many tenants were that, and
     `halves` what was half done in some."""
 
@@ -35,7 +31,7 @@ class Run:
     target: str | None
     behind: int
     results: Sequence[Result]
-    halves: Mapping[str, Half] = field(default_factory=dict)
+    halves: Mapping[str, UnfinishedRevision] = field(default_factory=dict)
 
 
 def upgrade(
@@ -63,9 +59,9 @@ def upgrade(
     return code
 
 
-def _script(run: Run) -> Iterator[str]:
+def _script(run: RolloutRun) -> Iterator[str]:
     """The SQL of a dry run, with its tenants above it; what is the same for several, once."""
-    scripts: dict[tuple[Half | None, tuple[str, ...]], list[str]] = {}
+    scripts: dict[tuple[UnfinishedRevision | None, tuple[str, ...]], list[str]] = {}
     for result in run.results:
         if result.statements:
             script = (run.halves.get(result.tenant), result.statements)
@@ -91,7 +87,7 @@ def bring(
     to: str | None = None,
     dry_run: bool = False,
     lenient: bool = False,
-) -> Run:
+) -> RolloutRun:
     """The rollout of `upgrade` and `boot`.
 
     Args:
@@ -117,7 +113,7 @@ def bring(
     results = roll_out(standings, chain, settings, holder, plan, report.emit)
     behind = sum(standing.state in (State.BEHIND, State.EMPTY) for standing in standings)
     halves = {s.tenant.name: s.half for s in standings if s.half is not None}
-    return Run(chain.head, target, behind, results, halves)
+    return RolloutRun(chain.head, target, behind, results, halves)
 
 
 def _canary(
@@ -131,6 +127,6 @@ def _canary(
     return tuple(name for name in wanted if name in names) or tuple(names[:1] if wanted else ())
 
 
-def text_of(run: Run, began: float) -> str:
+def text_of(run: RolloutRun, began: float) -> str:
     """The report for people."""
     return rollout_text(run.head, run.results, time.monotonic() - began, target=run.target)

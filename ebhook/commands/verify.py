@@ -10,7 +10,10 @@ from ebhook.chain.folder import read_chain
 from ebhook.chain.revision import Revision
 from ebhook.commands.context import Options, load_settings
 from ebhook.errors import Exit
-from ebhook.report import Reporter, count, print_json, table
+from ebhook.report.documents import print_json
+from ebhook.report.lines import count
+from ebhook.report.reporter import Reporter
+from ebhook.report.tables import table
 from ebhook.verify.drift import Side
 from ebhook.verify.run import Proved, prove
 from ebhook.verify.walk import Problem, Proof

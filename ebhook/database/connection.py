@@ -47,7 +47,7 @@ def text_of(error: BaseException) -> str:
     return f"{type(original).__name__}: {original}"
 
 
-class _Connection(Connection):
+class SecureConnection(Connection):
     """Insists on TLS where that is demanded. Its end is no error: the server, or a network that
     went away, may have closed it before."""
 
@@ -85,17 +85,17 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
         Unreachable: no answer, or the server is full for now.
         Refused: the server answered, and said no.
     """
-    made_anew = url.origin is not None and url.origin.kind == "iam"
-    if made_anew:
-        url = _renewed(url)
+    credential = url.credential
+    if credential is not None and credential.is_per_login:
+        url, credential = credential.fresh(url), None
     try:
         try:
             connection = _open(url, database, timeout)
         except MySQLError as error:
-            if errno(error) != Errno.ACCESS_DENIED or url.origin is None or made_anew:
+            if errno(error) != Errno.ACCESS_DENIED or credential is None:
                 raise
             # The password was changed after it was read: it is read again, once.
-            connection = _open(_renewed(url), database, timeout)
+            connection = _open(credential.fresh(url), database, timeout)
     except UnicodeEncodeError:
         raise Refused(
             f"{url.host}:{url.port}: the user name or password cannot be sent in its character set.",
@@ -108,12 +108,6 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
         raise problem from None
     _keep_alive(connection)
     return connection
-
-
-def _renewed(url: Url) -> Url:
-    from ebhook.aws.client import renewed  # boto3 takes a quarter of a second
-
-    return renewed(url)
 
 
 def _open(url: Url, database: str | None, timeout: float) -> Connection:
@@ -134,7 +128,7 @@ def _open(url: Url, database: str | None, timeout: float) -> Connection:
     for name in ("unix_socket", "charset", "bind_address", "server_public_key"):
         if url.options.get(name):
             options[name] = url.options[name]
-    connection = _Connection(url, **options)
+    connection = SecureConnection(url, **options)
     # For the login alone: a long ALTER is silent, and the server is the one that knows.
     vars(connection).update(_read_timeout=None, _write_timeout=None)
     return connection
@@ -142,7 +136,7 @@ def _open(url: Url, database: str | None, timeout: float) -> Connection:
 
 def login_of(connection: Connection, url: Url) -> Url:
     """The URL that `connection` came in by: `url`, or what was read anew, or a token."""
-    return connection.login if isinstance(connection, _Connection) else url
+    return connection.login if isinstance(connection, SecureConnection) else url
 
 
 def connect_patiently(

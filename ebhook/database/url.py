@@ -9,9 +9,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+from ebhook.database.credential import Credential
 from ebhook.secret import Secret
 
 if TYPE_CHECKING:
@@ -36,17 +37,6 @@ class UrlInvalid(ValueError):
 
 
 @dataclass(frozen=True)
-class Origin:
-    """Where a login is kept, to read it again after it was changed; or that it is made for each
-    connection (``iam``)."""
-
-    kind: Literal["iam", "secret", "parameter"]
-    id: str = ""
-    region: str | None = None
-    profile: str | None = None
-
-
-@dataclass(frozen=True)
 class Url:
     """One MySQL database and how to log in there; `options` are the URL's query."""
 
@@ -56,7 +46,7 @@ class Url:
     password: Secret | None = None
     database: str | None = None
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
-    origin: Origin | None = None
+    credential: Credential | None = None  # keeps or makes the password
 
     def for_sqlalchemy(self) -> sqlalchemy.URL:
         """The same as SQLAlchemy's own, password included: its releases differ in how they write the

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ebhook.database.url import Origin
-from ebhook.doctor.finding import Finding, failed, ok, warn
+from ebhook.database.credential import Credential
+from ebhook.doctor.finding import DoctorFinding, failed, ok, warn
 from ebhook.errors import EbhookError
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
@@ -29,7 +29,7 @@ def is_wanted(settings: Settings) -> bool:
 
 def examine_aws(
     settings: Settings, tenants: Sequence[Tenant], send: Callable[[], list[str]] | None
-) -> Iterator[Finding]:
+) -> Iterator[DoctorFinding]:
     """
     Args:
         tenants: as they were found; one of each kind of login is read again, as after a rotation.
@@ -37,7 +37,7 @@ def examine_aws(
     """
     if not is_wanted(settings):
         return
-    from ebhook.aws.client import account_of, renewed, whoami  # boto3 takes a quarter of a second
+    from ebhook.aws.client import account_of, whoami  # boto3 takes a quarter of a second
 
     try:
         account = account_of(settings)
@@ -45,30 +45,22 @@ def examine_aws(
     except EbhookError as error:
         yield failed("aws", "sts:GetCallerIdentity", error)
         return
-    kinds: dict[str, Tenant] = {}
+    nouns: dict[str, tuple[Credential, Tenant]] = {}
     for tenant in tenants:
-        if tenant.url.origin is not None:
-            kinds.setdefault(tenant.url.origin.kind, tenant)
-    for tenant in kinds.values():
-        origin = tenant.url.origin
-        assert origin is not None
+        credential = tenant.url.credential
+        if credential is not None:
+            kind = credential.action.partition(" ")[0]
+            nouns.setdefault(kind, (credential, tenant))
+    for credential, tenant in nouns.values():
         try:
-            renewed(tenant.url)
-            yield ok("aws", _action(origin), "allowed")
+            credential.fresh(tenant.url)
+            yield ok("aws", credential.action, "allowed")
         except EbhookError as error:
-            yield failed("aws", _action(origin), error)
+            yield failed("aws", credential.action, error)
     yield from _notices(settings, send)
 
 
-def _action(origin: Origin) -> str:
-    if origin.kind == "iam":
-        return "a token for rds-db:connect"
-    if origin.kind == "secret":
-        return f"secretsmanager:GetSecretValue {origin.id.rpartition(':secret:')[2]}"
-    return f"ssm:GetParameter {origin.id}"
-
-
-def _notices(settings: Settings, send: Callable[[], list[str]] | None) -> Iterator[Finding]:
+def _notices(settings: Settings, send: Callable[[], list[str]] | None) -> Iterator[DoctorFinding]:
     notice = settings.notice
     wanted = [name for name in (notice.sns, notice.event_bus) if name]
     wanted += ["cloudwatch:PutMetricData"] if notice.cloudwatch else []

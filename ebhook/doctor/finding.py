@@ -15,7 +15,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoctorFinding:
     """One line: which check, of what, how it is, and what to do about it."""
 
     check: str
@@ -25,18 +25,18 @@ class Finding:
     next: str = ""
 
 
-def ok(check: str, subject: str, text: str) -> Finding:
-    return Finding(check, subject, Level.OK, text)
+def ok(check: str, subject: str, text: str) -> DoctorFinding:
+    return DoctorFinding(check, subject, Level.OK, text)
 
 
-def warn(check: str, subject: str, text: str, next: str) -> Finding:
-    return Finding(check, subject, Level.WARN, text, next)
+def warn(check: str, subject: str, text: str, next: str) -> DoctorFinding:
+    return DoctorFinding(check, subject, Level.WARN, text, next)
 
 
-def fail(check: str, subject: str, text: str, next: str) -> Finding:
-    return Finding(check, subject, Level.FAIL, text, next)
+def fail(check: str, subject: str, text: str, next: str) -> DoctorFinding:
+    return DoctorFinding(check, subject, Level.FAIL, text, next)
 
 
-def failed(check: str, subject: str, error: EbhookError) -> Finding:
+def failed(check: str, subject: str, error: EbhookError) -> DoctorFinding:
     """An error of a part that the doctor tried."""
-    return Finding(check, subject, Level.FAIL, error.what, error.next)
+    return DoctorFinding(check, subject, Level.FAIL, error.what, error.next)

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ebhook.aws import beanstalk
-from ebhook.doctor.finding import Finding, fail, ok, warn
+from ebhook.doctor.finding import DoctorFinding, fail, ok, warn
 from ebhook.settings import Settings
 
 ROOM = 200_000_000  # bytes that a disk with a log should have left
 
 
 def examine_machine(
-    settings: Settings, told: beanstalk.Told, log: Path | None
-) -> Iterator[Finding]:
+    settings: Settings, told: beanstalk.Properties, log: Path | None
+) -> Iterator[DoctorFinding]:
     """
     Args:
         told: what Elastic Beanstalk said when the settings were read.
@@ -40,7 +40,7 @@ def examine_machine(
         yield from _log(log)
 
 
-def _deadline(settings: Settings) -> Iterator[Finding]:
+def _deadline(settings: Settings) -> Iterator[DoctorFinding]:
     timeout, deadline = beanstalk.command_timeout(), settings.rollout.deadline
     said = f"{deadline:g} s, of the {timeout:g} s of a deployment" if timeout else f"{deadline:g} s"
     if timeout is not None and deadline >= timeout:
@@ -54,7 +54,7 @@ def _deadline(settings: Settings) -> Iterator[Finding]:
         yield ok("deadline", "rollout.deadline", said)
 
 
-def _log(log: Path) -> Iterator[Finding]:
+def _log(log: Path) -> Iterator[DoctorFinding]:
     place = log if log.exists() else log.parent
     try:
         left = shutil.disk_usage(place).free

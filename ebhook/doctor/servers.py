@@ -17,7 +17,7 @@ from ebhook.concurrency import in_threads
 from ebhook.database import tls
 from ebhook.database.connection import Connection, connect, errno, explain, quoted, rows, scalar
 from ebhook.database.url import Url
-from ebhook.doctor.finding import Finding, Level, fail, failed, ok, warn
+from ebhook.doctor.finding import DoctorFinding, Level, fail, failed, ok, warn
 from ebhook.doctor.privileges import NEEDED, OFTEN, granted, lacking, tried
 from ebhook.errors import EbhookError
 from ebhook.fleet.standing import Standing, State
@@ -35,7 +35,7 @@ OLDEST = {"MySQL": (5, 7), "MariaDB": (10, 2)}  # before these, a second GET_LOC
 
 def examine_servers(
     tenants: Sequence[Tenant], chain: Chain | None, settings: Settings, chosen: bool
-) -> Iterator[Finding]:
+) -> Iterator[DoctorFinding]:
     """
     Args:
         chain: None when it is broken; then where the tenants stand is not told.
@@ -46,7 +46,7 @@ def examine_servers(
         url, options = tenant.url, tuple(sorted(tenant.url.options.items()))
         key = (url.host, url.port, url.user, url.password, options)
         logins.setdefault(key, []).append(tenant)
-    examined = [_Login(group, settings, chosen) for group in logins.values()]
+    examined = [LoginChecks(group, settings, chosen) for group in logins.values()]
     ill: set[str] = set()
     for findings in in_threads(lambda login: list(login.examine()), examined, THREADS):
         ill.update(finding.subject for finding in findings if finding.level is Level.FAIL)
@@ -59,7 +59,7 @@ def examine_servers(
 
 def _standings(
     standings: Sequence[Standing], number: int, ill: Collection[str]
-) -> Iterator[Finding]:
+) -> Iterator[DoctorFinding]:
     """
     Args:
         number: of all tenants, those that were not reached among them.
@@ -84,7 +84,7 @@ def _standings(
 
 
 @dataclass
-class _Login:
+class LoginChecks:
     """Some tenants that share a server and a login."""
 
     tenants: list[Tenant]
@@ -104,7 +104,7 @@ class _Login:
     def who(self) -> str:
         return f"{self.url.user or 'nobody'}@{self.where}"
 
-    def examine(self) -> Iterator[Finding]:
+    def examine(self) -> Iterator[DoctorFinding]:
         if "unix_socket" not in self.url.options:
             problem = self.network()
             if problem is not None:
@@ -117,9 +117,7 @@ class _Login:
             yield failed("login", self.who, error)
             return
         seconds, self.reached = time.monotonic() - began, True
-        how = {None: "password", "iam": "a token of RDS"}.get(
-            self.url.origin.kind if self.url.origin else None, "a password from AWS"
-        )
+        how = self.url.credential.noun if self.url.credential else "password"
         yield ok("login", self.who, f"by {how}, in {seconds * 1000:.0f} ms")
         try:
             yield self.tls(connection)
@@ -132,7 +130,7 @@ class _Login:
         finally:
             connection.close()
 
-    def network(self) -> Finding | None:
+    def network(self) -> DoctorFinding | None:
         """DNS, then TCP; what is well is seen from the login."""
         host, port = self.url.host, self.url.port
         try:
@@ -146,14 +144,14 @@ class _Login:
             return fail("tcp", self.where, words, "Check the server, and its security group")
         return None
 
-    def tls(self, connection: Connection) -> Finding:
+    def tls(self, connection: Connection) -> DoctorFinding:
         said = tls.in_use(connection)
         local = self.url.host in ("localhost", "127.0.0.1", "::1")
         if local or "unix_socket" in self.url.options or said.endswith("host name verified"):
             return ok("tls", self.where, said)
         return warn("tls", self.where, said, "Give tls.ca, the CA of the servers (EBHOOK_TLS_CA)")
 
-    def server(self, connection: Connection) -> Iterator[Finding]:
+    def server(self, connection: Connection) -> Iterator[DoctorFinding]:
         version = str(scalar(connection, "SELECT VERSION()"))
         flavour = "MariaDB" if "mariadb" in version.lower() else "MySQL"
         number = re.match(r"(\d+)\.(\d+)", version)
@@ -175,7 +173,7 @@ class _Login:
         if scalar(connection, "SELECT @@read_only"):
             yield fail("server", self.where, "is read-only", "Point the tenants' URL at the writer")
 
-    def named_locks(self, connection: Connection) -> Finding:
+    def named_locks(self, connection: Connection) -> DoctorFinding:
         name = f"ebhook:doctor:{secrets.token_hex(4)}"
         try:
             got = scalar(connection, "SELECT GET_LOCK(%s, 0)", name)
@@ -189,7 +187,7 @@ class _Login:
             return fail("lock", self.where, words, "Set lock.named = false (docs/settings.md)")
         return ok("lock", self.where, words if got else "the row alone: lock.named = false")
 
-    def clock(self, connection: Connection) -> Finding:
+    def clock(self, connection: Connection) -> DoctorFinding:
         theirs = scalar(connection, "SELECT UTC_TIMESTAMP(6)").replace(tzinfo=UTC)
         apart = (datetime.now(UTC) - theirs).total_seconds()
         said = f"{abs(apart):.1f} s {'behind' if apart > 0 else 'ahead of'} this machine's"
@@ -197,8 +195,8 @@ class _Login:
             return ok("clock", self.where, said)
         return warn("clock", self.where, said, "Set this machine's clock: chronyc tracking")
 
-    def databases(self, connection: Connection) -> Iterator[Finding]:
-        findings: list[Finding] = []
+    def databases(self, connection: Connection) -> Iterator[DoctorFinding]:
+        findings: list[DoctorFinding] = []
         for number, tenant in enumerate(self.tenants):
             try:
                 findings += self.privileges(connection, tenant, trying=self.chosen or number == 0)
@@ -210,7 +208,7 @@ class _Login:
 
     def privileges(
         self, connection: Connection, tenant: Tenant, *, trying: bool
-    ) -> Iterator[Finding]:
+    ) -> Iterator[DoctorFinding]:
         present = rows(
             connection,
             "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s",
@@ -242,7 +240,7 @@ class _Login:
         else:
             yield ok("privileges", tenant.name, "all there")
 
-    def tables(self, connection: Connection, tenant: Tenant) -> Iterator[Finding]:
+    def tables(self, connection: Connection, tenant: Tenant) -> Iterator[DoctorFinding]:
         """The shape of ebhook's own tables, where they are there already."""
         wanted = {
             self.settings.lock.table: set(lock_table.COLUMNS),
@@ -253,7 +251,7 @@ class _Login:
 
     def shape(
         self, connection: Connection, tenant: Tenant, table: str, columns: set[str]
-    ) -> Finding | None:
+    ) -> DoctorFinding | None:
         found = rows(
             connection,
             "SELECT LOWER(column_name), is_nullable, column_default, extra "
@@ -283,7 +281,7 @@ class _Login:
             f"Rows in it count as held locks: ebhook lock list {tenant.name}",
         )
 
-    def summed(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+    def summed(self, findings: Iterable[DoctorFinding]) -> Iterator[DoctorFinding]:
         """What is well in one line a check, and all else by itself."""
         well: dict[str, int] = {}
         for finding in findings:

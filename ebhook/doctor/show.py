@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ebhook.doctor.finding import Finding, Level
-from ebhook.report import table
+from ebhook.doctor.finding import DoctorFinding, Level
+from ebhook.report.tables import table
 
 FEW = 3  # of one kind that stay by themselves
 WIDTH = 100  # characters of a problem in the table; the rest is below
 
 
-def as_text(findings: Sequence[Finding]) -> str:
+def as_text(findings: Sequence[DoctorFinding]) -> str:
     """A fleet has hundreds of findings that say the same; they are told once."""
     groups = _grouped(findings)
     parts = [table(("", "check", "of", "found"), [group.row for group in groups])]
@@ -27,10 +27,10 @@ def as_text(findings: Sequence[Finding]) -> str:
 class _Group:
     """Findings that are told as one."""
 
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[DoctorFinding] = field(default_factory=list)
 
     @property
-    def first(self) -> Finding:
+    def first(self) -> DoctorFinding:
         return self.findings[0]
 
     @property
@@ -63,7 +63,7 @@ class _Group:
         return "; ".join(f"{text} ({number})" for text, number in texts.items())
 
 
-def _grouped(findings: Iterable[Finding]) -> list[_Group]:
+def _grouped(findings: Iterable[DoctorFinding]) -> list[_Group]:
     """In the order in which each came first: what is well by check, the rest by what it says."""
     findings = list(findings)
     well = Counter(finding.check for finding in findings if finding.level is Level.OK)

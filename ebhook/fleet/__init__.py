@@ -1,6 +1,9 @@
 """The fleet: which tenants there are, and where each one stands.
 
-discovery.py    tenants from the settings, a registry database, or the server
-aws_sources.py  tenants and logins that AWS keeps
-survey.py       where every tenant stands, by one connection for each server and login
+discovery.py      tenants from the settings, a registry database, or the server
+aws_sources.py    tenants and logins that AWS keeps
+tls_policy.py     what TLS the settings ask of a tenant's URL
+survey.py         where every tenant stands, by one connection for each server and login
+survey_reader.py  the queries of the survey
+standing.py       what was read of a tenant, and what it means in this chain
 """

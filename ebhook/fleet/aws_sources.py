@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Literal
 
 from ebhook.aws.client import Account, Stored, account_of, names_of_secrets, parameters, secrets
+from ebhook.aws.credentials import AwsCredential
 from ebhook.database.tls import demanded
-from ebhook.database.url import Login, Origin, Url, UrlInvalid, fill, login_of, read_login
+from ebhook.database.url import Login, Url, UrlInvalid, fill, login_of, read_login
 from ebhook.errors import SettingsFailed
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
@@ -36,13 +37,13 @@ def _from_folder(settings: Settings, name: str, kept: list[Stored], account: Acc
     if whole is not None:
         with _telling_of(what := f"the parameter {whole.id}"):
             login = read_login(whole.value.reveal())
-        origin = _origin("parameter", whole.id, account)
+        credential = _credential("parameter", whole.id, account)
     else:
         with _telling_of(what := f"the parameters below {kept[0].id.rpartition('/')[0]}"):
             login = login_of({field: one.value.reveal() for field, one in fields.items()})
         password = fields.get("password", kept[0])
-        origin = _origin("parameter", password.id, account)
-    return _tenant(settings, name, what, login, origin)
+        credential = _credential("parameter", password.id, account)
+    return _tenant(settings, name, what, login, credential)
 
 
 def from_secrets(settings: Settings) -> list[Tenant]:
@@ -58,8 +59,8 @@ def from_secrets(settings: Settings) -> list[Tenant]:
             login = read_login(one.value.reveal())
         name = login.tenant or (one.name.removeprefix(prefix) if prefix else login.database)
         name = name or one.name.rpartition("/")[2]
-        origin = _origin("secret", one.id, account)
-        tenants.append(_tenant(settings, name, what, login, origin))
+        credential = _credential("secret", one.id, account)
+        tenants.append(_tenant(settings, name, what, login, credential))
     return tenants
 
 
@@ -76,9 +77,9 @@ def with_passwords(tenants: Sequence[Tenant], settings: Settings) -> list[Tenant
             login = read_login(one.value.reveal())
             if login.password is None:
                 raise UrlInvalid("has no password")
-        origin = _origin("secret", one.id, account)
+        credential = _credential("secret", one.id, account)
         user = login.user or tenant.url.user
-        url = replace(tenant.url, user=user, password=login.password, origin=origin)
+        url = replace(tenant.url, user=user, password=login.password, credential=credential)
         found.append(replace(tenant, url=url))
     return found
 
@@ -89,7 +90,7 @@ def with_tokens(urls: Iterable[Url], settings: Settings) -> list[Url]:
     Raises:
         SettingsFailed: one of them would send its token to a server that proves nothing.
     """
-    token = _origin("iam", "", account_of(settings))
+    token = _credential("iam", "", account_of(settings))
     found = []
     for url in urls:
         if not url.password:
@@ -99,12 +100,14 @@ def with_tokens(urls: Iterable[Url], settings: Settings) -> list[Url]:
                     "No token was sent.",
                     "Give tls.ca, or ssl_ca in the URL, without ssl_check_hostname=false",
                 )
-            url = replace(url, password=None, origin=token)
+            url = replace(url, password=None, credential=token)
         found.append(url)
     return found
 
 
-def _tenant(settings: Settings, name: str, what: str, login: Login, origin: Origin) -> Tenant:
+def _tenant(
+    settings: Settings, name: str, what: str, login: Login, credential: AwsCredential
+) -> Tenant:
     """A tenant from what AWS keeps, over the template of tenants.url."""
     template = settings.tenants.url
     with _telling_of(what):
@@ -113,7 +116,7 @@ def _tenant(settings: Settings, name: str, what: str, login: Login, origin: Orig
         url = login.over(fill(template.reveal(), name) if template is not None else Url())
     if url.database is None:
         url = replace(url, database=name)
-    return Tenant(name, replace(url, origin=origin) if login.password is not None else url)
+    return Tenant(name, replace(url, credential=credential) if login.password is not None else url)
 
 
 @contextmanager
@@ -129,5 +132,7 @@ def _telling_of(what: str) -> Iterator[None]:
         ) from None
 
 
-def _origin(kind: Literal["iam", "secret", "parameter"], id: str, account: Account) -> Origin:
-    return Origin(kind, id, account.region, account.profile)
+def _credential(
+    kind: Literal["iam", "secret", "parameter"], id: str, account: Account
+) -> AwsCredential:
+    return AwsCredential(kind, id, account.region, account.profile)

@@ -24,7 +24,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Half:
+class UnfinishedRevision:
     """A revision that is half applied (or half undone): `position` statements of it are in."""
 
     kind: str
@@ -48,7 +48,7 @@ class Standing:
     lock: LockRow | None = None
     error: EbhookError | None = None
     ahead: int = 0
-    half: Half | None = None
+    half: UnfinishedRevision | None = None
     edited: tuple[str, ...] = ()
 
     @property
@@ -63,7 +63,7 @@ class TenantReading:
     revisions: tuple[str, ...] = ()
     lock: LockRow | None = None
     error: EbhookError | None = None
-    half: Half | None = None
+    half: UnfinishedRevision | None = None
     applied: Mapping[str, AppliedRevision] = field(default_factory=dict)
 
 

@@ -22,7 +22,7 @@ from ebhook.database.connection import (
 )
 from ebhook.database.errno import LOST, Errno
 from ebhook.errors import EbhookError, JournalForeign
-from ebhook.fleet.standing import AppliedRevision, Half, TenantReading
+from ebhook.fleet.standing import AppliedRevision, TenantReading, UnfinishedRevision
 from ebhook.lock.lock import lock_name
 from ebhook.lock.table import LockRow, row_from, select_row
 from ebhook.settings import Settings
@@ -133,9 +133,11 @@ class SurveyReader:
             found.setdefault(schema, []).append(str(version))
         return found
 
-    def _halves(self, tables: set[tuple[str, str]]) -> dict[str, Half]:
+    def _halves(self, tables: set[tuple[str, str]]) -> dict[str, UnfinishedRevision]:
         return {
-            schema: Half(kind, revision, tuple(parents.split(",")) if parents else (), position)
+            schema: UnfinishedRevision(
+                kind, revision, tuple(parents.split(",")) if parents else (), position
+            )
             for schema, kind, revision, parents, position in _union(
                 self.connection,
                 "SELECT {number}, kind, revision, down_revision, position FROM {table} "
@@ -266,4 +268,8 @@ def _why_absent(connection: Connection, tenant: Tenant) -> EbhookError:
         connection.select_db(tenant.database)
     except MySQLError as error:
         return explain(error, tenant.url, tenant.database)
-    return explain(MySQLError(1044, "the database shows nothing to this user"), tenant.url, None)
+    return explain(
+        MySQLError(int(Errno.DBACCESS_DENIED), "the database shows nothing to this user"),
+        tenant.url,
+        None,
+    )

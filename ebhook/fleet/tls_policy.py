@@ -9,10 +9,10 @@ from pathlib import Path
 from ebhook.database.tls import _FILES, _VERIFY
 from ebhook.database.url import Url
 from ebhook.errors import SettingsFailed
-from ebhook.settings import Tls
+from ebhook.settings import TlsSettings
 
 
-def secured(url: Url, tls: Tls, root: Path) -> Url:
+def secured(url: Url, tls: TlsSettings, root: Path) -> Url:
     """`url` with what the settings demand; what it says for itself counts more.
 
     Args:

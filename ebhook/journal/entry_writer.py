@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import run, scalar
 from ebhook.holder import Holder
-from ebhook.journal.news import Told
+from ebhook.journal.news import EntryNews
 from ebhook.journal.table import Ending, Entry, Journal, who
 
 
@@ -21,7 +21,7 @@ class Row:
     kind: str
     holder: Holder
     entry: Entry | None
-    told: Told = field(default_factory=Told)
+    told: EntryNews = field(default_factory=EntryNews)
 
     def __post_init__(self) -> None:
         self.id = self.entry.id if self.entry else None

@@ -16,10 +16,10 @@ import msgspec
 from pymysql.err import MySQLError
 
 from ebhook.database.connection import Connection, errno, quoted, rows
+from ebhook.database.errno import ABSENT
 from ebhook.sql.statement import Object, bare
 
 # What SHOW CREATE says of what is not there, one number a kind of object.
-_ABSENT = {1146, 1305, 1347, 1360, 1539, 1049, 1051}
 _ENOUGH = 8  # looks at one table each, which take as long as reading the names of a few hundred
 _CREATES = ("CREATE", "/*")
 _OTHER_ENGINE = re.compile(r"\bENGINE ?=? ?(?!InnoDB\b)", re.I)
@@ -143,7 +143,7 @@ def _transactional(look: str | None) -> bool:
 
 
 @dataclass
-class Witness:
+class ObjectInspector:
     """Looks at the objects of a database, through `connection`."""
 
     connection: Connection
@@ -181,7 +181,7 @@ class Witness:
         try:
             (row,) = rows(self.connection, f"SHOW CREATE {one.kind} {name}")
         except MySQLError as error:
-            if errno(error) not in _ABSENT:
+            if errno(error) not in ABSENT:
                 raise
             self._misses += 1
             if self._misses == _ENOUGH:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from ebhook.journal import replies
-from ebhook.journal.replies import Answer, Place
+from ebhook.journal.replies import Place, Reply
 from ebhook.journal.table import BETWEEN, LONGEST
 
 _LOGGED = 100_000  # characters of statement texts that are kept per revision
@@ -20,11 +20,11 @@ _PASSWORDS = re.compile(
 
 
 @dataclass
-class Told:
+class EntryNews:
     """Texts by number, answers by place."""
 
     texts: list[str] = field(default_factory=list)
-    answers: dict[Place, Answer] = field(default_factory=dict)
+    answers: dict[Place, Reply] = field(default_factory=dict)
     logged: int = 0  # characters of texts
     kept: int = 0  # characters of rows
     written: tuple[int, int] = (0, 0)  # how many texts and answers are in the row
@@ -36,7 +36,7 @@ class Told:
         self.texts.append(shown[:LONGEST] if self.logged < _LOGGED else "")
         self.logged += len(self.texts[-1])
 
-    def keep(self, place: Place, answer: Answer) -> None:
+    def keep(self, place: Place, answer: Reply) -> None:
         """What a statement or a read gave back."""
         size = replies.size(answer)
         if self.kept + size <= replies.LARGEST:

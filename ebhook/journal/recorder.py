@@ -22,8 +22,8 @@ from ebhook.holder import Holder
 from ebhook.journal import replies
 from ebhook.journal.entry_writer import Row
 from ebhook.journal.in_doubt import Pending, Verdict
-from ebhook.journal.replies import Answer
-from ebhook.journal.session_state import Session
+from ebhook.journal.replies import Reply
+from ebhook.journal.session_state import SessionState
 from ebhook.journal.table import Entry, Journal, fold
 from ebhook.sql.statement import Kind, Touched, bare, plain, touched
 
@@ -60,7 +60,7 @@ class Recorder:
         self.text = ""  # of the last statement
         self.verdict: Verdict | None = None  # on the statement in doubt
         self.refusal: InDoubt | RevisionChanged | MySQLError | None = None
-        self.session = Session(self.journal.database)
+        self.session = SessionState(self.journal.database)
         self.opaque = False  # has run something of which nobody knows what it does
         self.reads = 0  # since the last statement that changes something
         self.told = self.row.told
@@ -70,7 +70,7 @@ class Recorder:
         self.failed: int | None = None
         self.tells = False  # the objects of the last statement tell for themselves that it is in
 
-    def run(self, kind: Kind, text: str, execute: Callable[[], Answer | None]) -> Answer | None:
+    def run(self, kind: Kind, text: str, execute: Callable[[], Reply | None]) -> Reply | None:
         """Runs a statement once in the life of the database.
 
         Args:
@@ -164,10 +164,10 @@ class Recorder:
         entry = self.resumed
         return entry is not None and (self.index < entry.position or self._happened(entry))
 
-    def _is_in(self, entry: Entry, text: str) -> Answer | None:
+    def _is_in(self, entry: Entry, text: str) -> Reply | None:
         """What the migration's next statement gave in an earlier run; None: it is still to be run."""
         if self.index < entry.position:
-            answer = entry.answers.get((self.index, 0), Answer())
+            answer = entry.answers.get((self.index, 0), Reply())
             self._pass(text, answer)
             if self.index == entry.position:
                 if self.digest != entry.digest:
@@ -185,9 +185,9 @@ class Recorder:
             )
         if not happened:
             return None
-        self._pass(text, Answer())
+        self._pass(text, Reply())
         self.behind = True
-        return Answer()
+        return Reply()
 
     def _happened(self, entry: Entry) -> bool:
         """Did the statement in doubt happen? Raises `InDoubt` when that cannot be told."""
@@ -237,7 +237,7 @@ class Recorder:
             f"DELETE FROM {self.journal.table} WHERE id = {entry.id};",
         )
 
-    def _read(self, text: str, execute: Callable[[], Answer | None]) -> Answer | None:
+    def _read(self, text: str, execute: Callable[[], Reply | None]) -> Reply | None:
         """What was read in an earlier run, before a statement that is in, is read from the journal:
         what the migration does next may follow from it."""
         self.reads += 1
@@ -267,7 +267,7 @@ class Recorder:
             self.told.keep(place, replace(answer, asked=question))
         return None
 
-    def _lock_rows(self, execute: Callable[[], Answer | None]) -> None:
+    def _lock_rows(self, execute: Callable[[], Reply | None]) -> None:
         try:
             execute()
         except MySQLError as error:
@@ -276,16 +276,14 @@ class Recorder:
 
     # What this run does
 
-    def _run_own(
-        self, kind: Kind, text: str, execute: Callable[[], Answer | None]
-    ) -> Answer | None:
+    def _run_own(self, kind: Kind, text: str, execute: Callable[[], Reply | None]) -> Reply | None:
         """What is the session's own is done again in each run, unless it would come out otherwise."""
         if self.session.drops(text):
-            return Answer()
+            return Reply()
         stake = self.session.at_stake(kind, text)
         if stake and self._past():
             self.session.lost |= stake
-            return Answer()
+            return Reply()
         self._refuse_without(self.session.makes_again(kind, text))
         words = plain(text).upper()
         word = words.partition(" ")[0]
@@ -299,7 +297,7 @@ class Recorder:
             self.moved()
         return None
 
-    def _run_data(self, text: str, execute: Callable[[], Answer | None]) -> None:
+    def _run_data(self, text: str, execute: Callable[[], Reply | None]) -> None:
         """The position goes into the rows' own transaction, at its end: see `leave`."""
         connection = self.journal.connection
         alone = bool(connection.get_autocommit()) and not in_transaction(connection)
@@ -316,7 +314,7 @@ class Recorder:
             self.undone()
             raise
 
-    def _run_definition(self, kind: Kind, text: str, execute: Callable[[], Answer | None]) -> None:
+    def _run_definition(self, kind: Kind, text: str, execute: Callable[[], Reply | None]) -> None:
         connection, place = self.journal.connection, self.index
         known = touched(text) if kind is Kind.DEFINITION else None
         try:
@@ -362,20 +360,20 @@ class Recorder:
             self.journal.write(self.row.id, {"pending_objects": failed.dumped()})
             self.journal.end()
 
-    def _execute(self, text: str, execute: Callable[[], Answer | None]) -> None:
+    def _execute(self, text: str, execute: Callable[[], Reply | None]) -> None:
         """Runs it. A migration may catch an error and go on: it was issued all the same."""
-        answer: Answer | None = None
+        answer: Reply | None = None
         try:
             answer = execute()
         except MySQLError as error:
             answer = replies.failed(error)
             raise
         finally:
-            self._pass(text, answer or Answer())
+            self._pass(text, answer or Reply())
             self.behind = True
             self.tells = False
 
-    def _pass(self, text: str, answer: Answer) -> None:
+    def _pass(self, text: str, answer: Reply) -> None:
         self.told.keep((self.index, 0), answer)
         self.told.say(text)
         self.digest = fold(self.digest, text)

@@ -29,7 +29,7 @@ Place = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """What one statement gave back. `asked` is a hash of a read's text; `steps` is how much
     `lastrowid` grows from each statement of a run to the next."""
 
@@ -45,7 +45,7 @@ class Answer:
         return self.columns is None and self.error is None and not self.asked
 
 
-FORGOTTEN = Answer(
+FORGOTTEN = Reply(
     error=(
         "NotSupportedError",
         0,
@@ -59,24 +59,24 @@ def asked(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def taken(cursor: Cursor) -> Answer | None:
+def taken(cursor: Cursor) -> Reply | None:
     """The answer that `cursor` has just got; None when its rows come one by one."""
     columns: Any = cursor.description
     if columns is None:
-        return Answer(max(cursor.rowcount, 0), getattr(cursor, "lastrowid", 0) or 0)
+        return Reply(max(cursor.rowcount, 0), getattr(cursor, "lastrowid", 0) or 0)
     rows = getattr(cursor, "_rows", None)
     if rows is None:
         return None
-    return Answer(cursor.rowcount, 0, tuple(map(tuple, columns)), tuple(rows))
+    return Reply(cursor.rowcount, 0, tuple(map(tuple, columns)), tuple(rows))
 
 
-def failed(error: MySQLError) -> Answer:
+def failed(error: MySQLError) -> Reply:
     """The answer that was an error of the server."""
     number, words = error.args if len(error.args) == 2 else (0, str(error))
-    return Answer(error=(type(error).__name__, number, str(words)))
+    return Reply(error=(type(error).__name__, number, str(words)))
 
 
-def given(cursor: Cursor, answer: Answer, query: Callable[[str], Any]) -> None:
+def given(cursor: Cursor, answer: Reply, query: Callable[[str], Any]) -> None:
     """Puts an answer into `cursor`, as if it had come from the server now. Raises its error.
 
     Args:
@@ -96,12 +96,12 @@ def given(cursor: Cursor, answer: Answer, query: Callable[[str], Any]) -> None:
 # As text: one JSON array a line.
 
 
-def dumped(answers: Iterable[tuple[Place, Answer]]) -> str:
+def dumped(answers: Iterable[tuple[Place, Reply]]) -> str:
     """Lines for `loaded`. A loop of a thousand statements that all gave the same is one line."""
     return "".join(msgspec.json.encode(line).decode() + "\n" for line in _lines(answers))
 
 
-def size(answer: Answer) -> int:
+def size(answer: Reply) -> int:
     """How many characters its rows take; 0 for what is no trouble to keep."""
     if answer.columns is None:
         return 0
@@ -111,14 +111,14 @@ def size(answer: Answer) -> int:
         return LARGEST + 1
 
 
-def loaded(text: str) -> dict[Place, Answer]:
+def loaded(text: str) -> dict[Place, Reply]:
     """What `dumped` wrote, in one or several parts."""
-    found: dict[Place, Answer] = {}
+    found: dict[Place, Reply] = {}
     for line in filter(None, text.split("\n")):  # JSON leaves U+2028 and its like as they are
         place, number, step, fields = msgspec.json.decode(line)
         index, ordinal = place
         rowcount, lastrowid, columns, rows, error, question = fields
-        first = Answer(
+        first = Reply(
             rowcount,
             lastrowid,
             None if columns is None else tuple(map(tuple, columns)),
@@ -132,8 +132,8 @@ def loaded(text: str) -> dict[Place, Answer]:
     return found
 
 
-def _lines(answers: Iterable[tuple[Place, Answer]]) -> Iterator[list[Any]]:
-    run: list[tuple[Place, Answer]] = []
+def _lines(answers: Iterable[tuple[Place, Reply]]) -> Iterator[list[Any]]:
+    run: list[tuple[Place, Reply]] = []
     step = 0
     for place, answer in answers:
         if run:
@@ -155,12 +155,12 @@ def _lines(answers: Iterable[tuple[Place, Answer]]) -> Iterator[list[Any]]:
         yield _line(run, step)
 
 
-def _line(run: list[tuple[Place, Answer]], step: int) -> list[Any]:
+def _line(run: list[tuple[Place, Reply]], step: int) -> list[Any]:
     place, first = run[0]
     return [place, len(run), step, _fields(first)]
 
 
-def _fields(answer: Answer) -> list[Any]:
+def _fields(answer: Reply) -> list[Any]:
     rows = [[_plain(value) for value in row] for row in answer.rows]
     return [
         answer.rowcount,

@@ -38,7 +38,7 @@ _DEALLOCATES = re.compile(r"(?:DEALLOCATE|DROP) PREPARE (\w+)\b", re.I)
 
 
 @dataclass
-class Session:
+class SessionState:
     """Follows one revision's session. `database` is where names without a schema are."""
 
     database: str

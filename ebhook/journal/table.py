@@ -25,8 +25,8 @@ from ebhook.database.errno import Errno
 from ebhook.errors import JournalForeign
 from ebhook.holder import Holder
 from ebhook.journal import replies
-from ebhook.journal.in_doubt import Pending, Witness
-from ebhook.journal.replies import Answer, Place
+from ebhook.journal.in_doubt import ObjectInspector, Pending
+from ebhook.journal.replies import Place, Reply
 
 COLUMNS = {
     "id": "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT",
@@ -68,7 +68,7 @@ class Entry:
     digest: str | None
     pending: Pending | None
     statements: tuple[str, ...]
-    answers: Mapping[Place, Answer]
+    answers: Mapping[Place, Reply]
     holder: str | None
     environment: str | None
     version_label: str | None
@@ -109,11 +109,11 @@ class Journal:
     tenant: str
     database: str
     table: str
-    witness: Witness = field(init=False)
+    witness: ObjectInspector = field(init=False)
     ending: Ending | None = None
 
     def __post_init__(self) -> None:
-        self.witness = Witness(self.connection, self.database)
+        self.witness = ObjectInspector(self.connection, self.database)
 
     @property
     def name(self) -> str:

@@ -15,12 +15,12 @@ from ebhook.errors import ChainBroken, Exit, SettingsFailed, UsageFailed, worst
 from ebhook.lint import allow
 from ebhook.lint.finding import Finding
 from ebhook.lint.rules import by_id, rules
-from ebhook.lint.sandbox.recording import Failure, Recorder, Run
+from ebhook.lint.sandbox.recording import Failure, RecordedRun, SandboxRecorder
 from ebhook.lint.schema.schema import Column, Schema, Table, Type
 from ebhook.lint.servers import parse
 from ebhook.lint.since import branch_since
 from ebhook.lint.source import Source, try_source
-from ebhook.lint.subject import File, Subject, Whole
+from ebhook.lint.subject import Subject, VersionFile, WholeChain
 from ebhook.settings import Settings
 
 
@@ -68,11 +68,11 @@ def check(
             "Name the folder with env.py: migrations = … in ebhook.toml, or EBHOOK_MIGRATIONS",
         )
     ignored, chosen = _ignored(settings), list(only)
-    files = [File(*try_source(path)) for path in version_files(folder)]
+    files = [VersionFile(*try_source(path)) for path in version_files(folder)]
     ordered = list(in_order(files))
     judged, edited = _judged(settings, files, ordered, since, chosen)
     by_sum, complaint = _sum(folder, files)
-    whole = Whole(
+    whole = WholeChain(
         folder,
         tuple(files),
         judged,
@@ -113,7 +113,7 @@ def check(
     )
 
 
-def in_order(files: Iterable[File]) -> Iterator[File]:
+def in_order(files: Iterable[VersionFile]) -> Iterator[VersionFile]:
     """Parents before children as far as there is an order; then what is left of circles."""
     left = {file.path: file for file in files}
     ids = {file.id for file in left.values() if file.id}
@@ -144,8 +144,8 @@ def _ignored(settings: Settings) -> frozenset[str]:
 
 def _judged(
     settings: Settings,
-    files: list[File],
-    ordered: list[File],
+    files: list[VersionFile],
+    ordered: list[VersionFile],
     since: str | None,
     only: list[str],
 ) -> tuple[frozenset[Path], dict[str, str]]:
@@ -165,7 +165,7 @@ def _judged(
     return frozenset(chosen), edited
 
 
-def _find(text: str, files: list[File]) -> File:
+def _find(text: str, files: list[VersionFile]) -> VersionFile:
     found = [file for file in files if file.id == text or file.path.name == Path(text).name]
     found = found or [file for file in files if len(text) > 2 and (file.id or "").startswith(text)]
     if len(found) != 1:
@@ -177,7 +177,7 @@ def _find(text: str, files: list[File]) -> File:
     return found[0]
 
 
-def _lineage(id: str, ordered: list[File]) -> set[Path]:
+def _lineage(id: str, ordered: list[VersionFile]) -> set[Path]:
     """The files up to a revision, itself included."""
     by_revision = {file.id: file for file in ordered if file.id}
     if id not in by_revision:
@@ -201,7 +201,7 @@ def _env_py(settings: Settings) -> Source | None:
     return try_source(path)[0] if settings.env_py and path.is_file() else None
 
 
-def _sum(folder: Path, files: list[File]) -> tuple[dict[str, str], str]:
+def _sum(folder: Path, files: list[VersionFile]) -> tuple[dict[str, str], str]:
     """What chain.sum says against the files: the edited revisions, and what else there is."""
     complaint = ""
     found: dict[str, str] = {}
@@ -212,16 +212,16 @@ def _sum(folder: Path, files: list[File]) -> tuple[dict[str, str], str]:
     if listed is not None:
         differences = checksums.compare(folder, listed, _revisions(files))
         for one in differences:
-            if one.change is checksums.Change.EDITED:
+            if one.change is checksums.LineChange.EDITED:
                 found[one.id] = "chain.sum has another checksum"
-        wrong = [one for one in differences if one.change is not checksums.Change.EDITED]
+        wrong = [one for one in differences if one.change is not checksums.LineChange.EDITED]
         if wrong:
             complaint = checksums.stale(folder, wrong).what
     complaint = re.sub(r"\s*\n\s*", " ", complaint).strip()
     return found, complaint and f"{complaint.rstrip('.:')}."
 
 
-def _revisions(files: list[File]) -> dict[str, Revision]:
+def _revisions(files: list[VersionFile]) -> dict[str, Revision]:
     return {
         file.id: Revision(
             file.id, file.parents, "", None, file.path, checksum_of(content_of(file.path))
@@ -232,14 +232,14 @@ def _revisions(files: list[File]) -> dict[str, Revision]:
 
 
 def _recorded(
-    settings: Settings, ordered: list[File], judged: frozenset[Path]
+    settings: Settings, ordered: list[VersionFile], judged: frozenset[Path]
 ) -> tuple[list[Subject], tuple[str, ...]]:
     """Runs the revisions up to the last one that is to be judged, each on what those before made."""
     last = max((place for place, file in enumerate(ordered) if file.path in judged), default=-1)
     if last < 0:
         return [], ()
     folder, server = settings.folder, parse(settings.lint.server)
-    recorder = Recorder(folder, ini_file(folder), settings.root, server)
+    recorder = SandboxRecorder(folder, ini_file(folder), settings.root, server)
     subjects = []
     schema = Schema({settings.version_table: _version_table(settings.version_table)})
     for file in ordered[: last + 1]:
@@ -249,7 +249,7 @@ def _recorded(
         absent = set(recorder.absent)
         module = recorder.load(file.source)
         loading = module if isinstance(module, Failure) else None
-        upgrade = downgrade = Run(after=before)
+        upgrade = downgrade = RecordedRun(after=before)
         if not isinstance(module, Failure):
             upgrade = recorder.record(file.source, module, "upgrade", before)
             if file.path in judged:
@@ -293,7 +293,7 @@ def _minding_allows(
     findings: list[Finding],
     judged: frozenset[Path],
     ignored: frozenset[str],
-    files: list[File],
+    files: list[VersionFile],
 ) -> tuple[list[Finding], list[Finding]]:
     """Findings that are left, and those that comments allow; with what is wrong about comments."""
     by_path: dict[Path, list[Finding]] = {}

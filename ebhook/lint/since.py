@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ebhook.errors import UsageFailed
-from ebhook.lint.subject import File
+from ebhook.lint.subject import VersionFile
 
 _REVISION = re.compile(r"""^revision(?:\s*:[^=]+)?\s*=\s*\(?["']([^"']+)["']""", re.M)
 
@@ -24,7 +24,7 @@ class Branch:
     edited: frozenset[Path]
 
 
-def branch_since(ref: str, files: Iterable[File], folders: Iterable[Path]) -> Branch:
+def branch_since(ref: str, files: Iterable[VersionFile], folders: Iterable[Path]) -> Branch:
     """Compares the working tree with `ref`, and with where the branch left it.
 
     A revision counts as added when neither has its id: merging `ref` into the branch, renaming a

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.sandbox.recording import Failure, Run
+from ebhook.lint.sandbox.recording import Failure, RecordedRun
 from ebhook.lint.sandbox.tape import Step
 from ebhook.lint.schema.applying import apply
 from ebhook.lint.schema.changes import Change, CreateTable, CreateThing, OfTable
@@ -22,7 +22,7 @@ C = TypeVar("C", bound=Change)
 
 
 @dataclass(frozen=True, eq=False)
-class File:
+class VersionFile:
     """A version file, as it is read without running it."""
 
     source: Source
@@ -96,10 +96,10 @@ class Done:
 class Subject:
     """One revision. `loading` is why its file could not be run at all."""
 
-    file: File
+    file: VersionFile
     before: Schema
-    upgrade: Run
-    downgrade: Run
+    upgrade: RecordedRun
+    downgrade: RecordedRun
     server: ServerVersion
     root: Path
     folder: Path
@@ -193,27 +193,27 @@ class Subject:
 
 
 @dataclass(frozen=True, eq=False)
-class Whole:
+class WholeChain:
     """The chain. `files` are all version files; `judged`, those that are to be judged."""
 
     folder: Path
-    files: tuple[File, ...]
+    files: tuple[VersionFile, ...]
     judged: frozenset[Path]
     edited: Mapping[str, str] = field(default_factory=dict)  # revision id: who says so
     env_py: Source | None = None
     complaint: str = ""  # what is wrong with chain.sum
 
     @cached_property
-    def by_id(self) -> dict[str, File]:
+    def by_id(self) -> dict[str, VersionFile]:
         """The first file of each id."""
-        found: dict[str, File] = {}
+        found: dict[str, VersionFile] = {}
         for file in self.files:
             if file.id is not None:
                 found.setdefault(file.id, file)
         return found
 
 
-def _done(run: Run) -> Iterator[Done]:
+def _done(run: RecordedRun) -> Iterator[Done]:
     for step in run.steps:
         schema = step.before
         for change in step.changes:

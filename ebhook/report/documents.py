@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ebhook.errors import EbhookError, Exit
-from ebhook.fleet.standing import Half, Standing
+from ebhook.fleet.standing import Standing, UnfinishedRevision
 from ebhook.lock.table import LockRow
 from ebhook.results import Result
 
@@ -63,7 +63,7 @@ def status_document(head: str | None, standings: Sequence[Standing]) -> dict[str
     }
 
 
-def half_document(half: Half | None) -> dict[str, Any] | None:
+def half_document(half: UnfinishedRevision | None) -> dict[str, Any] | None:
     if half is None:
         return None
     return {"revision": half.revision, "kind": half.kind, "statements": half.position}

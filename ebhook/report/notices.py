@@ -16,7 +16,8 @@ import msgspec
 from ebhook.errors import EbhookError, Exit
 from ebhook.events import Outcome
 from ebhook.holder import Holder
-from ebhook.report import count, error_document
+from ebhook.report.documents import error_document
+from ebhook.report.lines import count
 from ebhook.results import Result
 from ebhook.settings import Settings
 

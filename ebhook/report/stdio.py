@@ -11,7 +11,7 @@ import sys
 from typing import Any, TextIO, cast
 
 
-class Output:
+class StandardOutput:
     """A text stream that keeps its first `failure` instead of raising it, and is silent from then on."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -73,4 +73,4 @@ def lost() -> str | None:
 def _guarded(stream: TextIO | None, number: int) -> TextIO:
     opened: Any = stream if stream is not None else os.fdopen(number, "w", closefd=False)
     opened.reconfigure(errors="backslashreplace")  # a name that a terminal cannot show is no error
-    return cast(TextIO, Output(opened))
+    return cast(TextIO, StandardOutput(opened))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ebhook.errors import EbhookError
-from ebhook.upgrade.messages import Moved
+from ebhook.upgrade.messages import UpgradeResult
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,6 @@ class Finished:
     `free`: it may be given another one.
     """
 
-    moved: Moved | None = None
+    moved: UpgradeResult | None = None
     error: EbhookError | None = None
     free: bool = False

@@ -38,7 +38,7 @@ _CONSTANT = (ast.Constant, ast.Tuple, ast.UnaryOp, ast.USub, ast.Load)
 _NEVER = (ast.Global, ast.Nonlocal, ast.ClassDef, ast.AsyncFunctionDef, ast.Await, ast.NamedExpr)
 
 
-def keeps_nothing(project: Project, revisions: Iterable[str]) -> bool:
+def is_stateless(project: Project, revisions: Iterable[str]) -> bool:
     """Has a process that ran these revisions, under this project's env.py, nothing left of it?"""
     hooked = "on_version_apply" in getattr(_migrate(project), "configure_args", {})
     stock = not project.settings.env_py or (is_stock(project.env_py) and not hooked)

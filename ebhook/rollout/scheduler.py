@@ -46,7 +46,7 @@ from ebhook.fleet.survey import survey
 from ebhook.holder import Holder
 from ebhook.results import Result, outcome_of
 from ebhook.rollout.messages import Finished
-from ebhook.rollout.worker_pool import Template, Worker
+from ebhook.rollout.worker_pool import Worker, WorkerPool
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 from ebhook.upgrade.messages import Order
@@ -105,10 +105,10 @@ def roll_out(
     todo = [s for s in standings if s.tenant.name not in results]
     if todo:
         with (
-            Template(settings, chain, todo[0].tenant.url, emit) as template,
+            WorkerPool(settings, chain, todo[0].tenant.url, emit) as template,
             Interruption() as interruption,
         ):
-            rollout = _Rollout(chain, settings, holder, plan, emit, template, interruption)
+            rollout = RolloutLoop(chain, settings, holder, plan, emit, template, interruption)
             rollout.results.update(results)
             rollout.run(todo)
             results = rollout.results
@@ -141,7 +141,7 @@ def _tell(emit: Emit, result: Result) -> None:
 
 
 @dataclass
-class _Job:
+class TenantJob:
     """One tenant on its way through the rollout."""
 
     standing: Standing
@@ -156,18 +156,18 @@ class _Job:
 
 
 @dataclass
-class _Rollout:
+class RolloutLoop:
     chain: Chain
     settings: Settings
     holder: Holder
     plan: Plan
     emit: Emit
-    template: Template
+    template: WorkerPool
     interruption: Interruption
     results: dict[str, Result] = field(default_factory=dict)
-    running: dict[Worker, _Job] = field(default_factory=dict)
-    waiting: deque[_Job] = field(default_factory=deque)
-    held: list[_Job] = field(default_factory=list)
+    running: dict[Worker, TenantJob] = field(default_factory=dict)
+    waiting: deque[TenantJob] = field(default_factory=deque)
+    held: list[TenantJob] = field(default_factory=list)
     longest: float = 0.0  # seconds of the slowest tenant so far
     halted: str | None = None  # why nothing new is started
     shared: bool = False  # a sign that another instance is at work, since the last look
@@ -176,7 +176,7 @@ class _Rollout:
 
     def run(self, todo: Sequence[Standing]) -> None:
         """Fills `results` for every tenant of `todo`."""
-        jobs = {standing.tenant.name: _Job(standing) for standing in todo}
+        jobs = {standing.tenant.name: TenantJob(standing) for standing in todo}
         canary = [jobs.pop(name) for name in self.plan.canary if name in jobs]
         unproven = self._unproven()
         if canary and not unproven:
@@ -195,7 +195,7 @@ class _Rollout:
         ended = (self.results[name] for name in self.plan.canary if name in self.results)
         return next((result.tenant for result in ended if not result.outcome.good), None)
 
-    def _wave(self, name: str, jobs: Sequence[_Job]) -> None:
+    def _wave(self, name: str, jobs: Sequence[TenantJob]) -> None:
         if jobs and self.plan.canary and not self.halted:
             self.emit(WaveStarted(name, tuple(job.name for job in jobs)))
         self.waiting.extend(jobs)
@@ -257,14 +257,14 @@ class _Rollout:
                 free -= 1
                 self._start(job, patience=self._patience(job) if alone else ROTATION)
 
-    def _patience(self, job: _Job) -> float:
+    def _patience(self, job: TenantJob) -> float:
         """Seconds that are left to wait for a held tenant."""
         assert job.held_since is not None
         waited = time.monotonic() - job.held_since
         left = min(self.settings.lock.wait - waited, self.plan.deadline - time.monotonic())
         return max(0.0, left)
 
-    def _start(self, job: _Job, *, patience: float) -> None:
+    def _start(self, job: TenantJob, *, patience: float) -> None:
         order = Order(
             tenant=job.standing.tenant,
             target=self.plan.target,
@@ -341,7 +341,7 @@ class _Rollout:
                 after = standing.revision
             self._finish(job, outcome_of(error), after, error)
 
-    def _put_back(self, job: _Job, error: LockHeld) -> None:
+    def _put_back(self, job: TenantJob, error: LockHeld) -> None:
         self.shared = True
         if job.held_since is None:
             job.held_since = time.monotonic()
@@ -351,7 +351,7 @@ class _Rollout:
         else:
             self._finish(job, Outcome.LOCKED, job.standing.revision, error)
 
-    def _look_again(self, job: _Job, error: EbhookError) -> None:
+    def _look_again(self, job: TenantJob, error: EbhookError) -> None:
         """After a lost connection or worker: what the database says decides, and nothing else."""
         (standing,) = survey([job.standing.tenant], self.chain, self.settings)
         settled = _settled(standing, self.chain, self.plan)
@@ -381,7 +381,7 @@ class _Rollout:
 
     def _finish(
         self,
-        job: _Job,
+        job: TenantJob,
         outcome: Outcome,
         after: str | None,
         error: EbhookError | None,
@@ -457,5 +457,5 @@ class _Rollout:
                 pass  # it has just ended, or cannot be ended from here
 
 
-def _died(job: _Job) -> EbhookError:
+def _died(job: TenantJob) -> EbhookError:
     return ConnectionLost(f"{job.name}: the worker process died.", "", "")

@@ -73,7 +73,7 @@ class Worker:
                 self.socket.send(True)
 
 
-class Output:
+class WorkerOutput:
     """What the template's processes write past `sys.stdout`: handed on line by line, so that it goes
     the way of all texts. Wait for it beside the workers, and then `drain` it."""
 
@@ -99,7 +99,7 @@ class Output:
 
 
 @dataclass
-class Template:
+class WorkerPool:
     """The loaded process that workers are forked from. Use as a context manager."""
 
     settings: Settings
@@ -108,10 +108,10 @@ class Template:
     emit: Emit
     process: subprocess.Popen[bytes] = field(init=False)
     control: Connection = field(init=False)
-    output: Output = field(init=False)
+    output: WorkerOutput = field(init=False)
     free: list[Worker] = field(init=False, default_factory=list)
 
-    def __enter__(self) -> Template:
+    def __enter__(self) -> WorkerPool:
         ours, theirs = socket.socketpair()
         reader, writer = os.pipe()
         with theirs:
@@ -123,7 +123,7 @@ class Template:
                 stderr=writer,
             )
         os.close(writer)
-        self.control, self.output = Connection(ours.detach()), Output(reader, self.emit)
+        self.control, self.output = Connection(ours.detach()), WorkerOutput(reader, self.emit)
         try:
             self.control.send((self.settings, self.chain, self.url))
             problem = self._answer()

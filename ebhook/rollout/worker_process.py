@@ -38,11 +38,9 @@ def main() -> None:
     settings, chain, url = control.recv()
     try:
         project = _load(settings, chain)
-        if url.origin is not None and url.origin.kind == "iam":
+        if url.credential is not None and url.credential.is_per_login:
             # For env.py's own engine; and what a token needs is made once for all workers.
-            from ebhook.aws.client import renewed
-
-            url = renewed(url)
+            url = url.credential.fresh(url)
             if url.password is not None:
                 control.send(PasswordRead(url.password))
         _rehearse(project, url)
@@ -140,7 +138,7 @@ def _work(out: Connection, project: Project, order: Order) -> None:
     signal.signal(signal.SIGTERM, remember)
     code = 1
     try:
-        from ebhook.rollout.reuse import keeps_nothing
+        from ebhook.rollout.reuse import is_stateless
 
         lines = LineWriter(lambda line: out.send(Printed(order.tenant.name, line)))
         sys.stdout = sys.stderr = lines
@@ -148,7 +146,7 @@ def _work(out: Connection, project: Project, order: Order) -> None:
         while free:
             finished = _carry_out(project, order, out.send, lambda: bool(stopped) or out.poll())
             moved = finished.moved
-            free = moved is not None and keeps_nothing(project, moved.revisions) and not stopped
+            free = moved is not None and is_stateless(project, moved.revisions) and not stopped
             lines.flush()
             out.send(replace(finished, free=free))
             if free:

@@ -1,6 +1,7 @@
 """Throw-away MySQL and MariaDB servers: private, without root, gone when their owner is gone.
 
-    from ebhook.scratch import Flavour, server
+    from ebhook.scratch.installation import Flavour
+    from ebhook.scratch.process import server
 
     with server(Flavour.MYSQL) as mysql:
         mysql.url("acme")                        # mysql+pymysql://root@127.0.0.1:…/acme?charset=utf8mb4
@@ -13,12 +14,9 @@ By hand, until Ctrl-C:
     python -m ebhook.scratch mysql
     python -m ebhook.scratch mariadb --max-connections=2000
 
-A server that the machine has is used; otherwise it is fetched once, from the machine's own package
-mirror, into the user's cache folder.
+installation.py  a server that the machine has
+packages.py      else it is fetched once, from the machine's own package mirror
+process.py       one running server
+supervisor.py    ends the server when its owner ends
+databases.py     databases made and dropped on a server
 """
-
-from ebhook.scratch.installation import Flavour, Installation, locate
-from ebhook.scratch.packages import fetch
-from ebhook.scratch.process import Server, server
-
-__all__ = ["Flavour", "Installation", "Server", "fetch", "locate", "server"]

@@ -5,7 +5,8 @@ import signal
 import sys
 
 from ebhook.errors import ScratchFailed
-from ebhook.scratch import Flavour, server
+from ebhook.scratch.installation import Flavour
+from ebhook.scratch.process import server
 
 
 def main() -> None:

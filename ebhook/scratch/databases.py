@@ -13,7 +13,8 @@ from pymysql.err import MySQLError
 from ebhook.database.connection import Connection, connect, explain, quoted, run, scalar
 from ebhook.database.url import Url, parse_url
 from ebhook.errors import SettingsFailed
-from ebhook.scratch import Flavour, server
+from ebhook.scratch.installation import Flavour
+from ebhook.scratch.process import server
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 

@@ -65,14 +65,14 @@ class Tenants(Struct, frozen=True, forbid_unknown_fields=True):
     iam: bool = False
 
 
-class Tls(Struct, frozen=True, forbid_unknown_fields=True):
+class TlsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`ca`: a PEM file. `verify` unset means full as soon as there is a CA."""
 
     ca: Name | None = None
     verify: Literal["full", "ca", "off"] | None = None
 
 
-class Lock(Struct, frozen=True, forbid_unknown_fields=True):
+class LockSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`wait`: seconds to wait for one tenant that another holds. `named`: use GET_LOCK."""
 
     table: TableName = "migration_lock"
@@ -80,13 +80,13 @@ class Lock(Struct, frozen=True, forbid_unknown_fields=True):
     named: bool = True
 
 
-class Journal(Struct, frozen=True, forbid_unknown_fields=True):
+class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`table`: where what was applied is kept, in each tenant's database."""
 
     table: TableName = "migration_journal"
 
 
-class Rollout(Struct, frozen=True, forbid_unknown_fields=True):
+class RolloutSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`canary` unset means the first tenant; empty means none. `deadline` in seconds."""
 
     canary: tuple[Name, ...] | None = None
@@ -95,7 +95,7 @@ class Rollout(Struct, frozen=True, forbid_unknown_fields=True):
     deadline: Positive = 540.0
 
 
-class Ddl(Struct, frozen=True, forbid_unknown_fields=True):
+class DdlSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """How statements run. `algorithm`: the costliest that an ADD COLUMN may use."""
 
     lock_wait_timeout: Annotated[int, Meta(ge=1, le=_YEAR)] = 5
@@ -103,13 +103,13 @@ class Ddl(Struct, frozen=True, forbid_unknown_fields=True):
     wait_timeout: Annotated[int, Meta(ge=5, le=_YEAR)] = 120
 
 
-class Chain(Struct, frozen=True, forbid_unknown_fields=True):
+class ChainSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`ticket`: a regular expression that begins each revision's message."""
 
     ticket: Name = r"[A-Z]+-\d+"
 
 
-class Lint(Struct, frozen=True, forbid_unknown_fields=True):
+class LintSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`server` is what statements are judged for. `after`: judge only what comes after it."""
 
     server: Server = "mysql-8.0"
@@ -117,21 +117,21 @@ class Lint(Struct, frozen=True, forbid_unknown_fields=True):
     ignore: tuple[Name, ...] = ()
 
 
-class Boot(Struct, frozen=True, forbid_unknown_fields=True):
+class BootSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`start` lets the instance start all the same: exit 0, and a loud report."""
 
     on_failure: Literal["fail", "start"] = "fail"
     on_unreachable: Literal["fail", "start"] = "fail"
 
 
-class Aws(Struct, frozen=True, forbid_unknown_fields=True):
+class AwsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Unset: as boto3 finds them."""
 
     region: Name | None = None
     profile: Name | None = None
 
 
-class Notice(Struct, frozen=True, forbid_unknown_fields=True):
+class NoticeSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """What a boot tells the world: metrics each time; to `sns` and `event_bus` when it failed."""
 
     namespace: Name = "ebhook"
@@ -155,16 +155,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     scratch_url: Secret | None = None
     scratch_flavours: Annotated[tuple[Flavour, ...], Meta(min_length=1)] = ("mysql",)
     tenants: Tenants = Tenants()
-    lock: Lock = Lock()
-    journal: Journal = Journal()
-    rollout: Rollout = Rollout()
-    ddl: Ddl = Ddl()
-    chain: Chain = Chain()
-    lint: Lint = Lint()
-    tls: Tls = Tls()
-    boot: Boot = Boot()
-    aws: Aws = Aws()
-    notice: Notice = Notice()
+    lock: LockSettings = LockSettings()
+    journal: JournalSettings = JournalSettings()
+    rollout: RolloutSettings = RolloutSettings()
+    ddl: DdlSettings = DdlSettings()
+    chain: ChainSettings = ChainSettings()
+    lint: LintSettings = LintSettings()
+    tls: TlsSettings = TlsSettings()
+    boot: BootSettings = BootSettings()
+    aws: AwsSettings = AwsSettings()
+    notice: NoticeSettings = NoticeSettings()
 
     root: Path = Path()
     file: Path | None = None
@@ -179,16 +179,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 SECTIONS: dict[str, type[Struct]] = {
     "tenants": Tenants,
-    "lock": Lock,
-    "journal": Journal,
-    "rollout": Rollout,
-    "ddl": Ddl,
-    "chain": Chain,
-    "lint": Lint,
-    "tls": Tls,
-    "boot": Boot,
-    "aws": Aws,
-    "notice": Notice,
+    "lock": LockSettings,
+    "journal": JournalSettings,
+    "rollout": RolloutSettings,
+    "ddl": DdlSettings,
+    "chain": ChainSettings,
+    "lint": LintSettings,
+    "tls": TlsSettings,
+    "boot": BootSettings,
+    "aws": AwsSettings,
+    "notice": NoticeSettings,
 }
 _OWN = ("root", "file", "origins", "metadata")
 

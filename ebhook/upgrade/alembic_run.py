@@ -28,11 +28,11 @@ from ebhook.events import Emit, RevisionDone, RevisionStarted
 from ebhook.holder import Holder
 from ebhook.journal.in_doubt import Verdict
 from ebhook.journal.recorder import Recorder
-from ebhook.journal.replies import Answer, given, taken
+from ebhook.journal.replies import Reply, given, taken
 from ebhook.journal.table import Entry, Journal
 from ebhook.sql.statement import Kind, is_several, kind_of, locking_also, releases_locks
 from ebhook.tenant import Tenant
-from ebhook.upgrade.interception import Tap
+from ebhook.upgrade.interception import InterceptedConnection
 from ebhook.upgrade.project import Project
 from ebhook.upgrade.statement_runner import Runner
 
@@ -103,10 +103,10 @@ class Migration:
         """Would another revision, if it takes as long as the slowest yet, end after the deadline?"""
         return time.monotonic() + self.longest >= self.deadline
 
-    def _only_connection(self) -> Callable[[], Tap]:
-        once = iter([Tap(self.connection, self)])
+    def _only_connection(self) -> Callable[[], InterceptedConnection]:
+        once = iter([InterceptedConnection(self.connection, self)])
 
-        def creator() -> Tap:
+        def creator() -> InterceptedConnection:
             try:
                 return next(once)
             except StopIteration:
@@ -205,7 +205,7 @@ class Migration:
         if self.ends and self.closing is not None:
             self.closing()
 
-    # Statements: what `Tap` hears
+    # Statements: what `InterceptedConnection` hears
 
     def _before_cursor_execute(
         self, connection: Any, cursor: Any, sql: str, values: Any, context: Any, many: bool
@@ -241,7 +241,7 @@ class Migration:
             self.stop,
         )
 
-        def do() -> Answer | None:
+        def do() -> Reply | None:
             runner.run(query, sql, kind, adds_column=adds_column)
             return taken(cursor)
 

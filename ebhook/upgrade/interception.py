@@ -1,4 +1,4 @@
-"""The locked connection as a migration sees it: whatever it does there goes by a `Listener`.
+"""The locked connection as a migration sees it: whatever it does there goes by a `StatementListener`.
 
 At PyMySQL's own level, below SQLAlchemy: a migration that asks for the driver's connection and cursor
 is heard, too. ebhook's own statements use the connection itself.
@@ -14,7 +14,7 @@ from pymysql.cursors import Cursor
 from ebhook.database.connection import Connection
 
 
-class Listener(Protocol):
+class StatementListener(Protocol):
     def statement(self, cursor: Cursor, text: str, query: Callable[[str], Any]) -> None:
         """In place of a statement: `text` is final, with its values; `query` runs what it is given
         on `cursor`."""
@@ -31,10 +31,10 @@ class Listener(Protocol):
         """The session may be in another database now."""
 
 
-class Tap:
+class InterceptedConnection:
     """Stands in for `connection`. It never connects anew."""
 
-    def __init__(self, connection: Connection, listener: Listener) -> None:
+    def __init__(self, connection: Connection, listener: StatementListener) -> None:
         self._connection = connection
         self._listener = listener
 
@@ -42,7 +42,11 @@ class Tap:
         return getattr(self._connection, name)
 
     def cursor(self, cursor: type[Cursor] | None = None) -> Cursor:
-        kind = _Hears if cursor in (None, Cursor) else type("_Hears", (_Hears, cursor), {})
+        kind = (
+            InterceptedCursor
+            if cursor in (None, Cursor)
+            else type("_Hears", (InterceptedCursor, cursor), {})
+        )
         made: Cursor = kind(self._connection, self._listener)
         return made
 
@@ -69,10 +73,10 @@ class Tap:
         self._connection.ping(reconnect=False)
 
 
-class _Hears(Cursor):
+class InterceptedCursor(Cursor):
     """A cursor with a listener. Another kind of cursor is made from this and from itself."""
 
-    def __init__(self, connection: Connection, listener: Listener) -> None:
+    def __init__(self, connection: Connection, listener: StatementListener) -> None:
         super().__init__(connection)
         self.listener = listener
 

@@ -26,7 +26,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Moved:
+class UpgradeResult:
     """Where a tenant stood and stands, and the revisions whose code has run for that; `statements` is
     what a dry run would have run."""
 

@@ -16,7 +16,7 @@ from ebhook.database.connection import Connection, errno, rows, run, scalar, tex
 from ebhook.database.errno import Errno
 from ebhook.database.retry import retrying
 from ebhook.events import AlgorithmFallback, Emit, StatementRetried
-from ebhook.settings import Ddl
+from ebhook.settings import DdlSettings
 from ebhook.sql.statement import Kind, table_of
 
 # From the cheapest to the costliest; "copy" leaves the choice to the server.
@@ -42,7 +42,7 @@ class Runner:
 
     connection: Connection
     tenant: str
-    settings: Ddl
+    settings: DdlSettings
     deadline: float
     emit: Emit
     sleep: Callable[[float], None] = time.sleep

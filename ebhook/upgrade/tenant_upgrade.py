@@ -23,11 +23,11 @@ from ebhook.journal.table import Entry, Journal
 from ebhook.lock.lock import TenantLock
 from ebhook.settings import Settings
 from ebhook.upgrade.alembic_run import Migration
-from ebhook.upgrade.messages import Moved, Order
+from ebhook.upgrade.messages import Order, UpgradeResult
 from ebhook.upgrade.project import Project
 
 
-def apply(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) -> Moved:
+def apply(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) -> UpgradeResult:
     """Brings one tenant to `order.target` and says where it stood and stands.
 
     Args:
@@ -49,7 +49,7 @@ def apply(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) 
         emit(PasswordRead(login.password))
     try:
         _prepare(connection, project.settings, read_only=order.dry_run)
-        return _Session(project, order, connection, emit, stop).bring()
+        return TenantUpgrade(project, order, connection, emit, stop).bring()
     except MySQLError as error:
         raise explain(error, tenant.url, tenant.database) from None
     finally:
@@ -72,7 +72,7 @@ def _prepare(connection: Connection, settings: Settings, *, read_only: bool) -> 
 
 
 @dataclass
-class _Session:
+class TenantUpgrade:
     """One tenant's upgrade on one connection."""
 
     project: Project
@@ -92,16 +92,16 @@ class _Session:
             self.project.settings.journal.table,
         )
 
-    def bring(self) -> Moved:
+    def bring(self) -> UpgradeResult:
         before, settings = self.read(), self.project.settings
         if self.done(before):
-            return Moved(before, before)
+            return UpgradeResult(before, before)
         if not self.knows(before):
-            return Moved(before, before)
+            return UpgradeResult(before, before)
         if self.order.dry_run:
             dry = self.migration(self.order.target, self.order.downgrade, journal=None)
             dry.run()
-            return Moved(before, before, tuple(self.ran), tuple(dry.statements))
+            return UpgradeResult(before, before, tuple(self.ran), tuple(dry.statements))
         lock = TenantLock(
             self.connection, self.name, settings.lock.table, named=settings.lock.named
         )
@@ -111,13 +111,13 @@ class _Session:
         ) as taken:
             now = self.read()
             if not taken or self.done(now) or not self.knows(now):
-                return Moved(now, now)  # somebody else did it meanwhile
+                return UpgradeResult(now, now)  # somebody else did it meanwhile
             cut_short = self.migrate(now, lock)
             after = self.read()
             if not self.there(after):
                 raise self.stopped(after) if cut_short else self.elsewhere(after)
             lock.last_is_committed()
-        return Moved(before, after, tuple(self.ran))
+        return UpgradeResult(before, after, tuple(self.ran))
 
     def migrate(self, at: tuple[str, ...], lock: TenantLock) -> bool:
         """Finishes what an earlier run left half done, then goes to the target. True: cut short."""

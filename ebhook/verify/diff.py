@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ebhook.verify.snapshot import Snapshot, Table
+from ebhook.verify.snapshot import Snapshot, TableSnapshot
 
 
 def diff(before: Snapshot, after: Snapshot, *, order: bool = True) -> tuple[str, ...]:
@@ -36,7 +36,7 @@ def _lines(before: Snapshot, after: Snapshot, order: bool) -> Iterator[str]:
             yield from _under(name, [f"- {text}", f"+ {now}"])
 
 
-def _table(old: Table, new: Table, order: bool) -> Iterator[str]:
+def _table(old: TableSnapshot, new: TableSnapshot, order: bool) -> Iterator[str]:
     yield from _mapping(old.columns, new.columns)
     yield from _mapping(old.keys, new.keys)
     yield from _mapping(old.options, new.options, named=True)

@@ -31,7 +31,7 @@ _ENUM_ROWS = 40
 
 
 @dataclass(frozen=True)
-class Column:
+class SampleColumn:
     name: str
     kind: str  # data_type: varchar
     type: str  # column_type: varchar(20)
@@ -46,7 +46,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class ForeignKey:
+class SampleForeignKey:
     columns: tuple[str, ...]
     table: str
     referenced: tuple[str, ...]
@@ -57,13 +57,13 @@ class Model:
     """A table as code that knows it would write to it."""
 
     name: str
-    columns: Mapping[str, Column]
+    columns: Mapping[str, SampleColumn]
     unique: frozenset[str]  # columns of a unique key
-    foreign: tuple[ForeignKey, ...]
+    foreign: tuple[SampleForeignKey, ...]
 
 
 @dataclass(frozen=True)
-class Refused:
+class SampleRefused:
     """An INSERT that worked before the revision and does not after it."""
 
     table: str
@@ -75,7 +75,7 @@ class Refused:
 
 def read_models(connection: Connection, database: str, ignore: Collection[str]) -> dict[str, Model]:
     """All base tables of a database, as they are now."""
-    columns: dict[str, dict[str, Column]] = {}
+    columns: dict[str, dict[str, SampleColumn]] = {}
     for table, name, kind, type_, nullable, default, extra, length, digits, scale, charset in rows(
         connection,
         "SELECT c.table_name, c.column_name, c.data_type, c.column_type, c.is_nullable, "
@@ -92,7 +92,7 @@ def read_models(connection: Connection, database: str, ignore: Collection[str]) 
         extra = str(extra).lower()
         generated = "generated" in extra.replace("default_generated", "")
         automatic = "auto_increment" in extra
-        columns.setdefault(table, {})[name] = Column(
+        columns.setdefault(table, {})[name] = SampleColumn(
             name=name,
             kind=str(kind).lower(),
             type=str(type_),
@@ -130,7 +130,7 @@ def read_models(connection: Connection, database: str, ignore: Collection[str]) 
             found,
             frozenset(unique.get(table, ())),
             tuple(
-                ForeignKey(
+                SampleForeignKey(
                     tuple(part[0] for part in parts), parts[0][1], tuple(part[2] for part in parts)
                 )
                 for (owner, _), parts in foreign.items()
@@ -143,19 +143,21 @@ def read_models(connection: Connection, database: str, ignore: Collection[str]) 
 
 def attempt(
     connection: Connection, models: Mapping[str, Model], tables: Iterable[str]
-) -> list[Refused]:
+) -> list[SampleRefused]:
     """Inserts into `tables` as the code that knows `models` would, and undoes it; what is refused."""
-    refused: list[Refused] = []
+    refused: list[SampleRefused] = []
     for table in sorted(tables):
         if table in models:
             refused.extend(_Writer(connection, models).attempt(models[table]))
     return refused
 
 
-def broken_by(after: Iterable[Refused], before: Iterable[Refused]) -> list[Refused]:
+def broken_by(
+    after: Iterable[SampleRefused], before: Iterable[SampleRefused]
+) -> list[SampleRefused]:
     """What is refused after a revision and was not before it; of each table, one of a kind."""
     always = {(one.table, one.row) for one in before}
-    found: dict[tuple[str, int], Refused] = {}
+    found: dict[tuple[str, int], SampleRefused] = {}
     for one in after:
         if (one.table, one.row) not in always:
             found.setdefault((one.table, one.number), one)
@@ -172,7 +174,7 @@ class _Writer:
     checks: bool = True
     parents: list[str] = field(default_factory=list)  # under way, to see a circle
 
-    def attempt(self, model: Model) -> Iterator[Refused]:
+    def attempt(self, model: Model) -> Iterator[SampleRefused]:
         try:
             for label, wanted in _rows(model):
                 refused = self._try(model, label, wanted)
@@ -183,7 +185,7 @@ class _Writer:
             if not self.checks:
                 run(self.connection, "SET SESSION foreign_key_checks = 1")
 
-    def _try(self, model: Model, label: str, wanted: _Wanted) -> Refused | None:
+    def _try(self, model: Model, label: str, wanted: _Wanted) -> SampleRefused | None:
         run(self.connection, "SAVEPOINT ebhook_row")
         try:
             self._insert(model.name, self._values(model, wanted))
@@ -192,7 +194,7 @@ class _Writer:
             # It may be a row that this one refers to.
             row = label if failed.table == model.name else "what is required"
             number = errno(failed.error)
-            return Refused(failed.table, row, failed.columns, text_of(failed.error), number)
+            return SampleRefused(failed.table, row, failed.columns, text_of(failed.error), number)
         except _CannotTell:
             run(self.connection, "ROLLBACK TO SAVEPOINT ebhook_row")
         return None
@@ -228,12 +230,12 @@ class _Writer:
                 found[column.name] = value_for(column, self.number, wanted, differs=differs)
         return {name: found[name] for name in model.columns if name in found}
 
-    def _wants_parent(self, model: Model, key: ForeignKey, wanted: _Wanted) -> bool:
+    def _wants_parent(self, model: Model, key: SampleForeignKey, wanted: _Wanted) -> bool:
         if all(model.columns[name].nullable for name in key.columns if name in model.columns):
             return wanted.everything and not wanted.nulls
         return True
 
-    def _parent(self, model: Model, key: ForeignKey) -> dict[str, Any]:
+    def _parent(self, model: Model, key: SampleForeignKey) -> dict[str, Any]:
         """A row for `model` to refer to, inserted; and its values."""
         parent = self.models.get(key.table)
         if parent is None or key.table in self.parents or key.table == model.name:
@@ -306,7 +308,7 @@ def choices(type_: str) -> list[str]:
     return [one.replace("''", "'") for one in re.findall(r"'((?:[^']|'')*)'", type_)]
 
 
-def value_for(column: Column, number: int, wanted: _Wanted, *, differs: bool) -> Any:
+def value_for(column: SampleColumn, number: int, wanted: _Wanted, *, differs: bool) -> Any:
     """A value that `column` takes; another one for each `number` where it `differs`."""
     kind, own = column.kind, number if differs else 1
     if kind in _WHOLE:
@@ -348,7 +350,7 @@ def value_for(column: Column, number: int, wanted: _Wanted, *, differs: bool) ->
     raise _CannotTell
 
 
-def _text(column: Column, own: int, wanted: _Wanted) -> str:
+def _text(column: SampleColumn, own: int, wanted: _Wanted) -> str:
     length = _LONG.get(column.kind) or column.length or 1
     if column.charset not in ("utf8mb4", None) and column.kind in ("tinytext", "text"):
         length = min(length, 60)

@@ -24,7 +24,7 @@ from ebhook.tenant import Tenant
 from ebhook.upgrade.project import Project
 from ebhook.verify.diff import diff
 from ebhook.verify.snapshot import Snapshot
-from ebhook.verify.walk import Proof, Whole, order_from, walker
+from ebhook.verify.walk import Proof, WholeWalk, order_from, walker
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LONG = 24  # revisions; a shorter chain is walked by one process
@@ -41,7 +41,7 @@ class Proved:
     version: str
     order: tuple[Revision, ...]
     proofs: dict[str, Proof] = field(default_factory=dict)
-    whole: Whole = field(default_factory=Whole)
+    whole: WholeWalk = field(default_factory=WholeWalk)
     end: Snapshot | None = None  # where the steps led
 
     @property
@@ -137,7 +137,7 @@ class _Task:
                 self.proved.proofs[message.revision] = message
                 revision = next(one for one in self.order if one.id == message.revision)
                 told(self.proved, revision, message)
-            case Whole():
+            case WholeWalk():
                 self.proved.whole = message
             case Snapshot() if self.end == len(self.order):
                 self.proved.end = message

@@ -13,7 +13,7 @@ _OPTION = re.compile(r"([A-Z][A-Z_ ]*?)=('(?:[^']|'')*'|\S+)")
 
 
 @dataclass(frozen=True)
-class Table:
+class TableSnapshot:
     """A base table. `columns` are in order; `keys` holds constraints, too; all by name."""
 
     columns: Mapping[str, str]
@@ -25,7 +25,7 @@ class Table:
 class Snapshot:
     """`others` are views, triggers, routines and events: ``{"view active_cases": "CREATE …"}``."""
 
-    tables: Mapping[str, Table]
+    tables: Mapping[str, TableSnapshot]
     others: Mapping[str, str]
     options: Mapping[str, str]  # of the database itself
 
@@ -99,7 +99,7 @@ def _routines(
         yield f"event {name}", str(body)
 
 
-def parse(text: str) -> Table:
+def parse(text: str) -> TableSnapshot:
     """What SHOW CREATE TABLE says: one part a line, then the options."""
     columns: dict[str, str] = {}
     keys: dict[str, str] = {}
@@ -120,4 +120,4 @@ def parse(text: str) -> Table:
     partitions = re.search(r"(?:/\*!\d+ )?PARTITION BY .*", rest)
     if partitions:
         options["PARTITION BY"] = partitions[0]
-    return Table(columns, keys, options)
+    return TableSnapshot(columns, keys, options)

@@ -56,7 +56,7 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class Whole:
+class WholeWalk:
     """The chain in one go, up and back: how long, what failed, and how the models compare."""
 
     end: Snapshot | None = None
@@ -222,19 +222,19 @@ class Walker:
 
     # All at once
 
-    def whole(self, start: int) -> Whole:
+    def whole(self, start: int) -> WholeWalk:
         """From the first `start` revisions to head and back, and the models against what is there."""
         try:
             self.rebuild(start)
         except MigrationFailed as failure:
-            return Whole(up_error=_words(failure))
+            return WholeWalk(up_error=_words(failure))
         before = self.look()
         seconds, error = self._go(self.project.chain.head)
         if error is not None:
-            return Whole(up=seconds, up_error=error)
+            return WholeWalk(up=seconds, up_error=error)
         end = self.look()
         drift = models_against(self.project, self.tenant, self.connection, end)
-        found = Whole(end, seconds, drift=tuple(drift or ()), has_models=drift is not None)
+        found = WholeWalk(end, seconds, drift=tuple(drift or ()), has_models=drift is not None)
         if any(
             not hasattr(self.project.script.get_revision(one.id).module, "downgrade")
             for one in self.order[start:]
@@ -243,7 +243,9 @@ class Walker:
         base = self.order[start - 1].id if start else None
         down, error = self._go(base, downgrade=True)
         left = diff(before, self.look()) if error is None else ()
-        return Whole(end, seconds, down, None, error, left, tuple(drift or ()), drift is not None)
+        return WholeWalk(
+            end, seconds, down, None, error, left, tuple(drift or ()), drift is not None
+        )
 
     def _go(self, target: str | None, *, downgrade: bool = False) -> tuple[float, str | None]:
         began = time.monotonic()

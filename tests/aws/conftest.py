@@ -9,7 +9,7 @@ import pytest
 
 from ebhook.aws import client as ebhook_aws
 from ebhook.settings import Settings, load
-from tests.aws.cloud import Cloud, cloud
+from tests.support.cloud import Cloud, cloud
 
 
 @pytest.fixture(scope="session")

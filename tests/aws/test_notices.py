@@ -13,10 +13,10 @@ from ebhook.events import Outcome
 from ebhook.holder import Holder
 from ebhook.report.notices import TOLD, Ended, detail, metric_data, metric_line, subject, text
 from ebhook.results import Result, excused
-from ebhook.scratch import Flavour
-from ebhook.settings import Boot, Settings
-from tests.aws.cloud import Cloud, throttled
+from ebhook.scratch.installation import Flavour
+from ebhook.settings import BootSettings, Settings
 from tests.conftest import Ebhook, Fleets
+from tests.support.cloud import Cloud, throttled
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 NOBODY = "mysql+pymysql://app:hunter2secret@127.0.0.1:9/{tenant}"
@@ -139,15 +139,15 @@ def test_a_notice_has_an_end() -> None:
 @pytest.mark.parametrize(
     ("boot", "results", "starts"),
     [
-        (Boot(), [gone("a")], False),
-        (Boot(on_unreachable="start"), [gone("a")], True),
-        (Boot(on_unreachable="start"), [gone("a"), failed("b")], False),
-        (Boot(on_failure="start"), [gone("a"), failed("b")], False),
-        (Boot(on_failure="start"), [failed("b")], True),
-        (Boot(on_failure="start", on_unreachable="start"), [gone("a"), failed("b")], True),
+        (BootSettings(), [gone("a")], False),
+        (BootSettings(on_unreachable="start"), [gone("a")], True),
+        (BootSettings(on_unreachable="start"), [gone("a"), failed("b")], False),
+        (BootSettings(on_failure="start"), [gone("a"), failed("b")], False),
+        (BootSettings(on_failure="start"), [failed("b")], True),
+        (BootSettings(on_failure="start", on_unreachable="start"), [gone("a"), failed("b")], True),
     ],
 )
-def test_what_is_excused(boot: Boot, results: list[Result], starts: bool) -> None:
+def test_what_is_excused(boot: BootSettings, results: list[Result], starts: bool) -> None:
     """Each bad outcome has to be allowed."""
     results = [result("z", Outcome.AT_HEAD), *results]
 
@@ -156,7 +156,7 @@ def test_what_is_excused(boot: Boot, results: list[Result], starts: bool) -> Non
 
 def test_a_defect_of_the_bundle_is_never_excused() -> None:
     """Wrong settings are no dead agency."""
-    boot = Boot(on_failure="start", on_unreachable="start")
+    boot = BootSettings(on_failure="start", on_unreachable="start")
 
     assert not excused(Settings(boot=boot), [], SettingsFailed("x"))
     assert excused(Settings(boot=boot), [], Unreachable("x"))

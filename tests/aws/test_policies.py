@@ -17,8 +17,8 @@ from ebhook.fleet.discovery import discover
 from ebhook.holder import Holder
 from ebhook.report.notices import Ended, send
 from ebhook.settings import Settings, load
-from tests.aws.cloud import Cloud
 from tests.aws.conftest import forget
+from tests.support.cloud import Cloud
 
 TEXT = (Path(__file__).parents[2] / "docs" / "iam.md").read_text("utf-8")
 SECTIONS: dict[str, list[dict[str, Any]]] = {
@@ -52,11 +52,10 @@ def only(statements: list[dict[str, Any]], allowed: set[str]) -> list[dict[str, 
 
 def read_tenants(settings: Settings) -> None:
     """Finds the tenants, and reads each login again, as after a rotation."""
-    from ebhook.aws.client import renewed
 
     for tenant in discover(settings):
-        if tenant.url.origin is not None:
-            renewed(tenant.url)
+        if tenant.url.credential is not None:
+            tenant.url.credential.fresh(tenant.url)
 
 
 def send_notices(settings: Settings) -> None:

@@ -13,8 +13,8 @@ from ebhook.database.connection import connect
 from ebhook.errors import Exit, Refused
 from ebhook.fleet.discovery import discover
 from ebhook.settings import Settings
-from tests.aws.cloud import Cloud
 from tests.conftest import AnyServer, Ebhook, Fleets
+from tests.support.cloud import Cloud
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 

@@ -18,9 +18,9 @@ from urllib.parse import quote
 import pytest
 
 from ebhook.errors import Exit
-from ebhook.scratch import Flavour
-from tests.aws.cloud import Cloud
+from ebhook.scratch.installation import Flavour
 from tests.conftest import PLANTED, AnyServer, Ebhook, Fleet, Fleets
+from tests.support.cloud import Cloud
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 

@@ -13,7 +13,7 @@ from ebhook.fleet.discovery import discover
 from ebhook.secret import Secret
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
-from tests.aws.cloud import Answer, Cloud, skewed, throttled
+from tests.support.cloud import Answer, Cloud, skewed, throttled
 
 Make = Callable[..., Settings]
 

@@ -8,11 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ebhook.aws.client import renewed
 from ebhook.errors import SettingsFailed
 from ebhook.fleet.discovery import discover
 from ebhook.settings import Settings
-from tests.aws.cloud import REGION, Cloud
+from tests.support.cloud import REGION, Cloud
 
 Make = Callable[..., Settings]
 
@@ -38,7 +37,8 @@ def test_a_token_is_of_the_servers_region(
     )
     assert tenant.url.password is None
 
-    password = renewed(tenant.url).password
+    assert tenant.url.credential is not None
+    password = tenant.url.credential.fresh(tenant.url).password
 
     assert password is not None
     token = urlsplit(f"https://{password.reveal()}")
@@ -75,4 +75,4 @@ def test_a_password_needs_no_token(aws: Cloud, settings: Make) -> None:
         settings(TENANTS_IAM="true", TENANTS_URL="mysql://app:p@db/acme", TLS_CA="/dev/null")
     )
 
-    assert tenant.url.origin is None
+    assert tenant.url.credential is None

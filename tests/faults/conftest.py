@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import AnyServer, Ebhook, Fleets
-from tests.faults.crash_site import Blows, Site
-from tests.faults.proxy import Proxy
+from tests.support.kill_sites import Blows, Site
+from tests.support.proxy import Proxy
 
 KILLS = int(os.environ.get("EBHOOK_TEST_KILLS", "40"))
 COMPLETE = KILLS >= 500

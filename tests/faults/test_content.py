@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import AnyServer, Fleet, Fleets
-from tests.faults.content import Content, contents, differences
-from tests.faults.watching import ask
+from tests.support.content import Content, contents, differences
+from tests.support.watching import ask
 
 AGENCY = (
     "CREATE TABLE agencies (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(50) NOT NULL,"

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import AnyServer, GivenServer
-from tests.faults import crash_site
-from tests.faults.crash_site import Act, Blows, Point, Site, a_little_later, end, end_of, some
-from tests.faults.proxy import Fate, Where
-from tests.faults.watching import ask
+from tests.support import kill_sites
+from tests.support.kill_sites import Act, Blows, Point, Site, a_little_later, end, end_of, some
+from tests.support.proxy import Fate, Where
+from tests.support.watching import ask
 
 pytestmark = pytest.mark.timeout(3000)
 
@@ -27,9 +27,9 @@ SWEEP = 64  # tenants that one boot brings to head while they are struck one by 
 
 # What strikes, and whether it is tried before each single statement.
 STRIKES: dict[str, tuple[Callable[[Site], Act], bool]] = {
-    "kill -9 of the worker": (crash_site.kill_the_client, True),
-    "KILL CONNECTION": (crash_site.kill_the_session, True),
-    "network cut": (crash_site.cut_the_line, False),
+    "kill -9 of the worker": (kill_sites.kill_the_client, True),
+    "KILL CONNECTION": (kill_sites.kill_the_session, True),
+    "network cut": (kill_sites.cut_the_line, False),
 }
 
 

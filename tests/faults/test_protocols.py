@@ -28,9 +28,9 @@ from ebhook.errors import LockHeld, LockUnavailable
 from ebhook.lock.lock import TenantLock
 from tests.conftest import AnyServer, GivenServer
 from tests.faults.conftest import COMPLETE, KILLS
-from tests.faults.stage import HEAD, PERSON, Instance, Stage
-from tests.faults.tally import count
-from tests.faults.watching import ask, until
+from tests.support.lock_journal_model import HEAD, PERSON, Instance, Stage
+from tests.support.tally import count
+from tests.support.watching import ask, until
 
 
 class Protocols(RuleBasedStateMachine):

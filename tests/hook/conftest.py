@@ -13,9 +13,9 @@ import pytest
 
 from ebhook.errors import ScratchFailed
 from tests.conftest import IN_CI, AnyServer, Fleets
-from tests.hook import logrotate
-from tests.hook.agencies import PASSWORD, Coupled
-from tests.hook.instance import Instance, Machine, unshare
+from tests.support.hook import logrotate
+from tests.support.hook.agencies import PASSWORD, Coupled
+from tests.support.hook.instance import Instance, Machine, unshare
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 

@@ -74,7 +74,7 @@ def test_every_check_of_the_doctor_is_listed() -> None:
     table = TEXT.partition("| check | |")[2].partition("\n\n")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if "|" in line]
     listed = {check for row in rows for check in re.findall(r"`(\w+)`", row)}
-    folder = Path(notices.__file__).parent
+    folder = Path(notices.__file__).parents[1]
     sources = [*(folder / "doctor").glob("*.py"), folder / "commands" / "doctor.py"]
     made = {
         name

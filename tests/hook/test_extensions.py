@@ -15,7 +15,7 @@ import yaml
 
 from ebhook.aws import beanstalk
 from ebhook.aws.bundle import CLOUDWATCH, EXTENSION, HOOKS, template
-from tests.hook.instance import Instance
+from tests.support.hook.instance import Instance
 
 Instances = Callable[..., Instance]
 Bundle = Callable[..., Path]

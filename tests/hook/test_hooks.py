@@ -8,8 +8,7 @@ import time
 
 from ebhook.errors import Exit
 from tests.conftest import Fleets
-from tests.faults.watching import until
-from tests.hook.agencies import (
+from tests.support.hook.agencies import (
     ON_MARIADB,
     PASSWORD,
     Bundle,
@@ -20,6 +19,7 @@ from tests.hook.agencies import (
     on,
     versions,
 )
+from tests.support.watching import until
 
 
 def test_a_first_boot_of_three_at_once(

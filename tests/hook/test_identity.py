@@ -14,7 +14,7 @@ import pytest
 
 from ebhook.aws.beanstalk import ask_metadata, identify
 from ebhook.settings import METADATA, load
-from tests.hook.instance import Instance
+from tests.support.hook.instance import Instance
 
 Instances = Callable[..., Instance]
 

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from ebhook.aws.bundle import CLOUDWATCH, EXTENSION, HOOKS, SETTINGS, State, bundle_files, warnings
+from ebhook.aws.bundle import (
+    CLOUDWATCH,
+    EXTENSION,
+    HOOKS,
+    SETTINGS,
+    FileState,
+    bundle_files,
+    warnings,
+)
 from ebhook.errors import Exit
 from ebhook.settings import KEYS, load
 from tests.conftest import Ebhook
@@ -36,7 +44,7 @@ def test_this_project_has_its_own_files() -> None:
     """The files at the root of ebhook's own repository are those that init writes."""
     states = {f.name: f.state for f in bundle_files(ROOT, cloudwatch=False)}
 
-    assert {states[name] for name in (*HOOKS, EXTENSION)} == {State.SAME}
+    assert {states[name] for name in (*HOOKS, EXTENSION)} == {FileState.SAME}
     assert not [line for line in warnings(ROOT) if line.startswith((".platform", ".ebext"))]
 
 

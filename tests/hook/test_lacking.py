@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 from ebhook.errors import Exit
-from tests.hook.agencies import (
-    ON_MARIADB,
-    Bundle,
-    Coupled,
-    Instances,
-    on,
-    versions,
-)
+from tests.support.hook.agencies import ON_MARIADB, Bundle, Coupled, Instances, on, versions
 
 
 @ON_MARIADB

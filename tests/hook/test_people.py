@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ebhook.errors import Exit
-from tests.faults.watching import until
-from tests.hook.agencies import (
+from tests.support.hook.agencies import (
     ON_MARIADB,
     Bundle,
     Coupled,
@@ -13,6 +12,7 @@ from tests.hook.agencies import (
     on,
     versions,
 )
+from tests.support.watching import until
 
 
 @ON_MARIADB

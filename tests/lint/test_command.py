@@ -7,8 +7,7 @@ from pathlib import Path
 
 from tests.conftest import Ebhook
 from tests.projects.make_chain import make_chain
-
-from .cases import case
+from tests.support.lint_cases import case
 
 GOOD = """\
 def upgrade():

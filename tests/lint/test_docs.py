@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from ebhook.lint.rules import by_id
-
-from .cases import HEADER, case, described, judged
+from tests.support.lint_cases import HEADER, case, described, judged
 
 TEXT = (Path(__file__).parents[2] / "docs" / "rules.md").read_text("utf-8")
 SECTIONS = {

@@ -12,8 +12,7 @@ from ebhook.lint.checking import Report
 from ebhook.lint.formats import FORMATS
 from ebhook.lint.formats.corrected import source_of
 from ebhook.lint.rules import by_id
-
-from .cases import Case, case, judged
+from tests.support.lint_cases import Case, case, judged
 
 BODY = """\
 def add(table):

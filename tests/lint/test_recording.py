@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ebhook.lint.sandbox.recording import Failure, Recorder, Run
+from ebhook.lint.sandbox.recording import Failure, RecordedRun, SandboxRecorder
 from ebhook.lint.schema.schema import Schema
 from ebhook.lint.servers import parse
 from ebhook.lint.source import try_source
@@ -19,11 +19,11 @@ class Studio:
     def __init__(self, root: Path) -> None:
         self.root = root
         (root / "migrations").mkdir()
-        self.recorder = Recorder(root / "migrations", None, root, parse("mysql-8.4"))
+        self.recorder = SandboxRecorder(root / "migrations", None, root, parse("mysql-8.4"))
         self.schema = Schema()
         self.number = 0
 
-    def __call__(self, text: str) -> Run:
+    def __call__(self, text: str) -> RecordedRun:
         self.number += 1
         path = self.root / "migrations" / f"v{self.number}.py"
         path.write_text("import sqlalchemy as sa\nfrom alembic import op\n" + textwrap.dedent(text))
@@ -270,7 +270,7 @@ def test_alembics_own_context_is_there(studio: Studio) -> None:
 def test_every_server_can_be_pretended(server: str, tmp_path: Path) -> None:
     """SQLAlchemy takes it for what it says it is, and inserts without RETURNING."""
     studio = Studio(tmp_path)
-    studio.recorder = Recorder(tmp_path / "migrations", None, tmp_path, parse(server))
+    studio.recorder = SandboxRecorder(tmp_path / "migrations", None, tmp_path, parse(server))
     studio(CASES)
     run = studio(
         f"""

@@ -10,8 +10,7 @@ import pytest
 from ebhook.lint.formats.corrected import corrected, source_of
 from ebhook.lint.rules import by_id, rules
 from ebhook.lint.source import try_source
-
-from .cases import Case, cases, described, found, judged
+from tests.support.lint_cases import Case, cases, described, found, judged
 
 CASES = list(cases())
 

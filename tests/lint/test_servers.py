@@ -11,7 +11,7 @@ import pytest
 
 from ebhook.lint.checking import check
 from ebhook.lint.servers import parse
-from ebhook.settings import Lint, Settings
+from ebhook.settings import LintSettings, Settings
 from tests.conftest import AnyServer, Fleets
 
 TABLES = {
@@ -79,7 +79,7 @@ def chain(root: Path, statements: list[str], back: list[str]) -> None:
 
 def findings(root: Path, server: AnyServer) -> dict[int, set[str]]:
     """The rules that the second revision breaks, by line."""
-    lint = Lint(server=VERSIONS[str(server.flavour)], after="a1")  # type: ignore[arg-type]
+    lint = LintSettings(server=VERSIONS[str(server.flavour)], after="a1")  # type: ignore[arg-type]
     report = check(Settings(root=root, env_py=False, lint=lint))
     found: dict[int, set[str]] = {}
     for one in report.findings:

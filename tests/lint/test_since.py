@@ -12,8 +12,7 @@ import pytest
 from ebhook.errors import UsageFailed
 from ebhook.lint.checking import Report, check
 from ebhook.settings import Settings
-
-from .cases import FOLDER
+from tests.support.lint_cases import FOLDER
 
 REVISION = '''\
 """JMS-{number} {id}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import AnyServer, Ebhook, Fleets
-from tests.faults.clinic import CLIENTS, PEOPLE, Clinic
-from tests.faults.proxy import Proxy
+from tests.support.proxy import Proxy
+from tests.support.single_tenant import CLIENTS, PEOPLE, Clinic
 
 
 @pytest.fixture

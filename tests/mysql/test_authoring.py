@@ -15,8 +15,8 @@ import pytest
 from ebhook.authoring.ticket import check_message
 from ebhook.chain.folder import read_chain
 from ebhook.errors import UsageFailed
-from ebhook.scratch import Flavour
 from ebhook.scratch.databases import PREFIX
+from ebhook.scratch.installation import Flavour
 from ebhook.settings import Settings
 from tests.conftest import AnyServer, Ebhook, Fleet, Fleets, Ran, clean_environment
 

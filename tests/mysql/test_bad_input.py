@@ -19,11 +19,11 @@ import pymysql
 import pytest
 
 from ebhook.database.connection import quoted
-from ebhook.scratch import Flavour
+from ebhook.scratch.installation import Flavour
 from tests.conftest import AnyServer, Ebhook, Fleet, Fleets
-from tests.faults.agency import PROJECTS, Agency
-from tests.faults.watching import ask
-from tests.mysql.snapshot import snapshot
+from tests.support.agency import PROJECTS, Agency
+from tests.support.snapshot import snapshot
+from tests.support.watching import ask
 
 PASSWORD = "hunter2secret"
 

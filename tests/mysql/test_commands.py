@@ -29,10 +29,10 @@ from ebhook.holder import Holder
 from ebhook.lock.lock import TenantLock
 from ebhook.settings import KEYS, variable_of
 from tests.conftest import AnyServer, Ebhook, Fleets, clean_environment
-from tests.faults.agency import PROJECTS, Agency
-from tests.faults.general_log import OWN, general_log
-from tests.faults.watching import PATIENCE, ask, until
-from tests.mysql.snapshot import Snapshot, snapshot
+from tests.support.agency import PROJECTS, Agency
+from tests.support.general_log import OWN, general_log
+from tests.support.snapshot import Snapshot, snapshot
+from tests.support.watching import PATIENCE, ask, until
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from ebhook.doctor.finding import Level
-from ebhook.doctor.servers import _Login
+from ebhook.doctor.servers import LoginChecks
 from ebhook.errors import Exit
-from ebhook.scratch import Flavour
+from ebhook.scratch.installation import Flavour
 from ebhook.settings import Settings
-from tests.aws.cloud import Cloud, cloud
 from tests.conftest import AnyServer, Ebhook, Fleet, Fleets, Ran
+from tests.support.cloud import Cloud, cloud
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 NOBODY = "mysql+pymysql://app:hunter2secret@127.0.0.1:9/{tenant}"
@@ -220,7 +220,7 @@ def test_clocks_that_are_apart(server: AnyServer, seconds: int, level: Level) ->
         from ebhook.database.url import Url
         from ebhook.tenant import Tenant
 
-        finding = _Login([Tenant("x", Url())], Settings(), False).clock(connection)
+        finding = LoginChecks([Tenant("x", Url())], Settings(), False).clock(connection)
 
     assert finding.level is level
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ebhook.chain.folder import read_chain
-from ebhook.scratch import Flavour
+from ebhook.scratch.installation import Flavour
 from tests.conftest import IN_CI, Ebhook, Fleet, Fleets, clean_environment
 
 # What Flask-Migrate does depends on no server.

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from ebhook.errors import ScratchFailed
-from ebhook.scratch import Flavour, fetch, installation, locate, packages
+from ebhook.scratch import installation, packages
+from ebhook.scratch.installation import Flavour, locate
+from ebhook.scratch.packages import fetch
 
 MARIADB_BANNER = "mysqld  Ver 10.11.6-MariaDB for Linux on x86_64"
 MYSQL_BANNER = "/usr/sbin/mysqld  Ver 8.0.40 for Linux on x86_64 (MySQL Community Server)"

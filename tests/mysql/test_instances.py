@@ -12,10 +12,10 @@ import pytest
 
 from ebhook.lock.lock import lock_name
 from tests.conftest import AnyServer, Ebhook, Fleets
-from tests.faults.agency import PROJECTS, Agency, Running
 from tests.faults.conftest import COMPLETE
-from tests.faults.general_log import general_log
-from tests.faults.watching import ask, until
+from tests.support.agency import PROJECTS, Agency, Running
+from tests.support.general_log import general_log
+from tests.support.watching import ask, until
 
 ROUNDS = 10 if COMPLETE else 3
 INSTANCES = 8

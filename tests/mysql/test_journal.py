@@ -13,9 +13,12 @@ from ebhook.errors import (
     MigrationFailed,
     RevisionChanged,
 )
-from ebhook.scratch import Flavour, server
+from ebhook.scratch.installation import Flavour
+from ebhook.scratch.process import server
 from tests.conftest import AnyServer, Ebhook, Fleets
-from tests.faults.clinic import (
+from tests.support.content import contents, differences
+from tests.support.proxy import Fate, Proxy, Query, Where
+from tests.support.single_tenant import (
     CLIENTS,
     COUNT,
     CREATE_LAST,
@@ -26,9 +29,7 @@ from tests.faults.clinic import (
     Clinic,
     positions,
 )
-from tests.faults.content import contents, differences
-from tests.faults.proxy import Fate, Proxy, Query, Where
-from tests.faults.watching import ask, until
+from tests.support.watching import ask, until
 
 BINARY = "ALTER TABLE clients MODIFY COLUMN name VARBINARY(50)"
 

@@ -24,7 +24,7 @@ from ebhook.lock import lock as lock_module
 from ebhook.lock.lock import TenantLock, lock_name
 from ebhook.lock.table import COLUMNS, LockRow, LockTable
 from tests.conftest import AnyServer, Fleet, Fleets
-from tests.faults.watching import ask, running, sessions, until
+from tests.support.watching import ask, running, sessions, until
 
 FREEZE = "INSERT INTO migration_lock (id) VALUES (1)"
 

@@ -11,14 +11,9 @@ from ebhook.errors import (
 )
 from ebhook.events import StatementRetried
 from tests.conftest import AnyServer, Fleets
-from tests.faults.clinic import (
-    COUNT,
-    EMAIL,
-    PHONE,
-    Clinic,
-)
-from tests.faults.proxy import Where
-from tests.faults.watching import ask
+from tests.support.proxy import Where
+from tests.support.single_tenant import COUNT, EMAIL, PHONE, Clinic
+from tests.support.watching import ask
 
 # --- failures, and mending them -----------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from pymysql.connections import Connection
 from ebhook.database.url import parse_url
 from ebhook.doctor.privileges import NEEDED, OFTEN, granted, tried
 from ebhook.errors import Exit
-from ebhook.scratch import Flavour
+from ebhook.scratch.installation import Flavour
 from tests.conftest import AnyServer, Ebhook, Fleet, Fleets
 
 ROOT = Path(__file__).parents[2]

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Fleet, Fleets
-from tests.mysql import loaded
 from tests.projects.make_chain import make_chain
+from tests.support import preloaded_python
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 
@@ -75,11 +75,11 @@ def installed(package: str) -> Path:
 @pytest.fixture(scope="module")
 def python() -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        [sys.executable, loaded.__file__],
+        [sys.executable, preloaded_python.__file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(loaded.__file__).parent,
+        cwd=Path(preloaded_python.__file__).parent,
     ) as running:
         yield running
 

@@ -18,9 +18,9 @@ from ebhook.database.url import fill
 from ebhook.holder import Holder
 from ebhook.lock.lock import TenantLock
 from tests.conftest import AnyServer, Ebhook, Fleets
-from tests.faults.agency import PROJECTS, Agency, Running
-from tests.faults.general_log import general_log
-from tests.faults.watching import ask, descendants, ends_of, running, sessions, until
+from tests.support.agency import PROJECTS, Agency, Running
+from tests.support.general_log import general_log
+from tests.support.watching import ask, descendants, ends_of, running, sessions, until
 
 Make = Callable[..., Agency]
 

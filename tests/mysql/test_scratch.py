@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from ebhook.errors import ScratchFailed
-from ebhook.scratch import Flavour, Server, locate, process
+from ebhook.scratch import process
+from ebhook.scratch.installation import Flavour, locate
+from ebhook.scratch.process import Server
 from tests.conftest import AnyServer
 
 OWNER = """

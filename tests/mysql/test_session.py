@@ -6,8 +6,8 @@ import pytest
 
 from ebhook.errors import RevisionChanged
 from tests.conftest import Fleets
-from tests.faults.clinic import COUNT, CREATE_LAST, PHONE, Clinic
-from tests.faults.proxy import Where
+from tests.support.proxy import Where
+from tests.support.single_tenant import COUNT, CREATE_LAST, PHONE, Clinic
 
 TOTAL = "ALTER TABLE clients ADD COLUMN total INT"
 

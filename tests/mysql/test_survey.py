@@ -15,9 +15,9 @@ from ebhook.database.url import fill
 from ebhook.holder import Holder
 from ebhook.lock.lock import TenantLock
 from tests.conftest import AnyServer, Ebhook, Fleet, Fleets
-from tests.faults.agency import PROJECTS, Agency
-from tests.faults.general_log import general_log
-from tests.faults.watching import ask, until
+from tests.support.agency import PROJECTS, Agency
+from tests.support.general_log import general_log
+from tests.support.watching import ask, until
 
 Make = Callable[..., Agency]
 

@@ -17,11 +17,14 @@ from ebhook.database import tls
 from ebhook.database.connection import connect
 from ebhook.database.url import Url, parse_url
 from ebhook.errors import Exit, Refused, SettingsFailed
-from ebhook.scratch import Flavour, Server, fetch, locate
-from ebhook.settings import Tls
+from ebhook.fleet.tls_policy import secured
+from ebhook.scratch.installation import Flavour, locate
+from ebhook.scratch.packages import fetch
+from ebhook.scratch.process import Server
+from ebhook.settings import TlsSettings
 from tests.conftest import Ebhook
-from tests.mysql.certificates import Authority, authority
-from tests.mysql.doors import Door, is_token_for, opened, stripping
+from tests.support.certificates import Authority, authority
+from tests.support.fake_tls_servers import Door, is_token_for, opened, stripping
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 
@@ -62,9 +65,9 @@ def server(request: pytest.FixtureRequest, trusted: Authority) -> Iterator[Serve
         running.close()
 
 
-def url_of(server: Server, settings: Tls, query: str = "", host: str = "127.0.0.1") -> Url:
+def url_of(server: Server, settings: TlsSettings, query: str = "", host: str = "127.0.0.1") -> Url:
     text = f"mysql+pymysql://app:hunter2secret@{host}:{server.port}/acme{query}"
-    return tls.secured(parse_url(text), settings, Path("/"))
+    return secured(parse_url(text), settings, Path("/"))
 
 
 def used(url: Url) -> str:
@@ -87,7 +90,7 @@ def context_of(connection: sa.Connection) -> ssl.SSLContext:
 
 def test_a_ca_means_full(server: Server, trusted: Authority) -> None:
     """As soon as there is a CA, the certificate and the host name have to be right."""
-    said = used(url_of(server, Tls(ca=str(trusted.ca))))
+    said = used(url_of(server, TlsSettings(ca=str(trusted.ca))))
 
     assert said.startswith("TLSv1.")
     assert said.endswith("certificate and host name verified")
@@ -97,7 +100,7 @@ def test_a_ca_means_full(server: Server, trusted: Authority) -> None:
 def test_another_authority_is_refused(server: Server, stranger: Authority, verify: Any) -> None:
     """And at once: trying again mends no certificate."""
     with pytest.raises(Refused) as failure:
-        used(url_of(server, Tls(ca=str(stranger.ca), verify=verify)))
+        used(url_of(server, TlsSettings(ca=str(stranger.ca), verify=verify)))
 
     assert "certificate is not trusted" in failure.value.what
     assert "ebhook doctor" in failure.value.next
@@ -106,17 +109,17 @@ def test_another_authority_is_refused(server: Server, stranger: Authority, verif
 def test_another_host_name_is_refused(server: Server, trusted: Authority) -> None:
     """A certificate of the right authority, for another name, is somebody else's."""
     with pytest.raises(Refused) as failure:
-        used(url_of(server, Tls(ca=str(trusted.ca)), host="localhost"))
+        used(url_of(server, TlsSettings(ca=str(trusted.ca)), host="localhost"))
 
     assert "localhost" in failure.value.what
 
-    said = used(url_of(server, Tls(ca=str(trusted.ca), verify="ca"), host="localhost"))
+    said = used(url_of(server, TlsSettings(ca=str(trusted.ca), verify="ca"), host="localhost"))
     assert said.endswith("certificate verified")
 
 
 def test_off_encrypts_all_the_same(server: Server) -> None:
     """And says that nothing was verified."""
-    said = used(url_of(server, Tls(verify="off")))
+    said = used(url_of(server, TlsSettings(verify="off")))
 
     assert said.startswith("TLSv1.")
     assert said.endswith("nothing of the server verified")
@@ -125,12 +128,12 @@ def test_off_encrypts_all_the_same(server: Server) -> None:
 def test_full_without_a_ca_asks_the_machine(server: Server) -> None:
     """The machine's own authorities did not sign this one."""
     with pytest.raises(Refused, match="certificate is not trusted"):
-        used(url_of(server, Tls(verify="full")))
+        used(url_of(server, TlsSettings(verify="full")))
 
 
 def test_a_url_says_it_for_itself(server: Server, trusted: Authority, stranger: Authority) -> None:
     """What a URL demands counts more than the settings."""
-    said = used(url_of(server, Tls(ca=str(stranger.ca)), f"?ssl_ca={trusted.ca}"))
+    said = used(url_of(server, TlsSettings(ca=str(stranger.ca)), f"?ssl_ca={trusted.ca}"))
 
     assert said.endswith("certificate and host name verified")
 
@@ -144,7 +147,7 @@ def test_ssl_ca_as_an_argument_verifies_nothing(server: Server, stranger: Author
     pymysql.connect(**login, ssl_ca=str(stranger.ca)).close()  # type: ignore[call-overload]
 
     with pytest.raises(Refused, match="not trusted"):
-        used(url_of(server, Tls(), f"?ssl_ca={stranger.ca}"))
+        used(url_of(server, TlsSettings(), f"?ssl_ca={stranger.ca}"))
 
 
 @pytest.mark.parametrize("option", ["ssl_verify_cert=true", "ssl_verify_identity=true"])
@@ -166,7 +169,7 @@ def test_verifying_throws_the_ca_away(
     assert is_refused(trusted.ca) is is_refused(stranger.ca)
 
     query = f"?ssl_ca={trusted.ca}&{option}"
-    url = url_of(server, Tls(), query)
+    url = url_of(server, TlsSettings(), query)
     assert used(url).endswith("certificate and host name verified")
     engine = sa.create_engine(url.for_sqlalchemy(), poolclass=sa.pool.NullPool)
     with engine.connect() as connection:  # what env.py gets means the same to SQLAlchemy
@@ -176,7 +179,7 @@ def test_verifying_throws_the_ca_away(
 @pytest.mark.parametrize("verify", ["full", "ca", "off"])
 def test_sqlalchemy_understands_the_same(server: Server, trusted: Authority, verify: Any) -> None:
     """env.py may make an engine of a tenant's URL: it verifies what ebhook verifies."""
-    settings = Tls(ca=None if verify == "off" else str(trusted.ca), verify=verify)
+    settings = TlsSettings(ca=None if verify == "off" else str(trusted.ca), verify=verify)
     engine = sa.create_engine(url_of(server, settings).for_sqlalchemy(), poolclass=sa.pool.NullPool)
 
     with engine.connect() as connection:
@@ -189,11 +192,11 @@ def test_sqlalchemy_understands_the_same(server: Server, trusted: Authority, ver
 @pytest.mark.parametrize("verify", ["full", "off"])
 def test_an_offer_that_was_taken_out(server: Server, trusted: Authority, verify: Any) -> None:
     """Somebody in between who says "no TLS here" gets no user name and no password."""
-    settings = Tls(ca=None if verify == "off" else str(trusted.ca), verify=verify)
+    settings = TlsSettings(ca=None if verify == "off" else str(trusted.ca), verify=verify)
     with stripping(server.port) as (port, sent):
         url = parse_url(f"mysql://app:hunter2secret@127.0.0.1:{port}/acme")
         with pytest.raises(Refused, match="TLS"):
-            used(tls.secured(url, settings, Path("/")))
+            used(secured(url, settings, Path("/")))
 
     assert not sent
 
@@ -210,7 +213,7 @@ def test_a_password_in_clear_is_for_the_verified(
     with opened(Door(server.connect, context, lambda user, password: True)) as door:
         url = parse_url(f"mysql://app:hunter2secret@127.0.0.1:{door.port}/acme")
         with pytest.raises(Refused, match="in clear"):
-            used(tls.secured(url, Tls(verify="off") if encrypted else Tls(), Path("/")))
+            used(secured(url, TlsSettings(verify="off") if encrypted else TlsSettings(), Path("/")))
 
     assert door.logins == 1
     assert not door.heard
@@ -224,7 +227,7 @@ def test_a_password_in_any_script(server: Server, password: str) -> None:
         cursor.execute("CREATE USER writer@'127.0.0.1' IDENTIFIED BY %s", (password,))
         try:
             url = parse_url(f"mysql://writer:{quote(password)}@127.0.0.1:{server.port}/")
-            assert used(tls.secured(url, Tls(verify="off"), Path("/"))).startswith("TLSv1.")
+            assert used(secured(url, TlsSettings(verify="off"), Path("/"))).startswith("TLSv1.")
         finally:
             cursor.execute("DROP USER writer@'127.0.0.1'")
 
@@ -265,7 +268,7 @@ def test_tls_that_is_not_there(plain: Server, trusted: Authority, verify: Any) -
     ca = None if verify == "off" else str(trusted.ca)
 
     with pytest.raises(Refused, match="the server offers none"):
-        used(url_of(plain, Tls(ca=ca, verify=verify)))
+        used(url_of(plain, TlsSettings(ca=ca, verify=verify)))
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -273,7 +276,7 @@ def test_tls_that_is_not_there(plain: Server, trusted: Authority, verify: Any) -
 
 def test_a_path_starts_at_the_root_of_the_settings(trusted: Authority) -> None:
     """Also for the processes that work in other folders."""
-    url = tls.secured(parse_url("mysql://h/x"), Tls(ca="trusted.pem"), trusted.folder)
+    url = secured(parse_url("mysql://h/x"), TlsSettings(ca="trusted.pem"), trusted.folder)
 
     assert url.options == {"ssl_ca": str(trusted.ca)}
 
@@ -282,7 +285,7 @@ def test_a_path_starts_at_the_root_of_the_settings(trusted: Authority) -> None:
 def test_a_file_that_is_not_there(folder: Path, query: str) -> None:
     """A mistake of the settings, told before anything is contacted."""
     with pytest.raises(SettingsFailed, match=r"none\.pem"):
-        tls.secured(parse_url(f"mysql://h/x{query}"), Tls(ca="none.pem"), folder)
+        secured(parse_url(f"mysql://h/x{query}"), TlsSettings(ca="none.pem"), folder)
 
 
 def test_a_file_that_is_no_certificate(server: Server, folder: Path) -> None:
@@ -290,7 +293,7 @@ def test_a_file_that_is_no_certificate(server: Server, folder: Path) -> None:
     (folder / "empty.pem").write_text("")
 
     with pytest.raises(Refused, match=r"empty\.pem: cannot be used for TLS"):
-        used(url_of(server, Tls(ca=str(folder / "empty.pem"))))
+        used(url_of(server, TlsSettings(ca=str(folder / "empty.pem"))))
 
 
 def test_a_certificate_that_is_over(server: Server, trusted: Authority) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ebhook.scratch import Flavour
+from ebhook.scratch.installation import Flavour
 from tests.conftest import AnyServer, Ebhook, Fleets
-from tests.faults.agency import PROJECTS, Agency
-from tests.faults.general_log import general_log
-from tests.faults.watching import ask, running
+from tests.support.agency import PROJECTS, Agency
+from tests.support.general_log import general_log
+from tests.support.watching import ask, running
 
 Make = Callable[..., Agency]
 

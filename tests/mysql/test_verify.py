@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from ebhook.scratch import Flavour, locate
 from ebhook.scratch.databases import PREFIX
+from ebhook.scratch.installation import Flavour, locate
 from ebhook.verify.diff import diff
 from ebhook.verify.snapshot import Snapshot, parse
 from tests.conftest import AnyServer, Ebhook, Ran
-from tests.faults.watching import ask, until
+from tests.support.watching import ask, until
 
 ROOT = Path(__file__).parents[2]
 PROJECTS = ROOT / "tests" / "projects"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import clean_environment
-from tests.faults.agency import PROJECTS
+from tests.support.agency import PROJECTS
 
 SETTINGS = """
 migrations = "{migrations}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ebhook.doctor.finding import Finding, fail, ok, warn
+from ebhook.doctor.finding import DoctorFinding, fail, ok, warn
 from ebhook.doctor.show import WIDTH, as_text
 
 
-def lines(*findings: Finding) -> list[str]:
+def lines(*findings: DoctorFinding) -> list[str]:
     return [" ".join(line.split()) for line in as_text(findings).splitlines()]
 
 

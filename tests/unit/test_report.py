@@ -46,22 +46,12 @@ from ebhook.events import (
     UpgradeStarted,
     WaveStarted,
 )
-from ebhook.fleet.standing import Half, Standing, State
+from ebhook.fleet.standing import Standing, State, UnfinishedRevision
 from ebhook.lock.table import LockRow
-from ebhook.report import (
-    WORDS,
-    Reporter,
-    error_document,
-    line_of,
-    lock_document,
-    lock_text,
-    rollout_document,
-    rollout_text,
-    status_document,
-    status_text,
-    table,
-)
-from ebhook.report.tables import ALIKE, command
+from ebhook.report.documents import error_document, lock_document, rollout_document, status_document
+from ebhook.report.lines import WORDS, line_of
+from ebhook.report.reporter import Reporter
+from ebhook.report.tables import ALIKE, command, lock_text, rollout_text, status_text, table
 from ebhook.results import Result
 from ebhook.secret import Secret
 from ebhook.tenant import Tenant
@@ -624,7 +614,7 @@ def test_the_commands_to_type_next() -> None:
 def test_what_to_do_about_each_standing() -> None:
     """A line for what is behind, half done, frozen, left by the dead, or edited; none for what is
     well, or at work."""
-    half = Half("upgrade", "a3", ("a2",), 2)
+    half = UnfinishedRevision("upgrade", "a3", ("a2",), 2)
     text = status_text(
         "a5",
         [

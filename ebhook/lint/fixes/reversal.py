@@ -26,11 +26,11 @@ from ebhook.lint.schema.changes import (
     DropThing,
     ModifyColumn,
     OfTable,
-    Opaque,
+    OpaqueStatement,
     Read,
     Rebuild,
     RenameTable,
-    Session,
+    SessionStatement,
     SetDefault,
     SetOption,
     Toggle,
@@ -42,7 +42,7 @@ from ebhook.lint.subject import Done, Subject
 
 
 @dataclass(frozen=True)
-class Difference:
+class ReversalDifference:
     """Something that is otherwise after downgrade(): in words, and what would put it right."""
 
     words: str
@@ -59,7 +59,7 @@ class Reversal:
     """
 
     left: tuple[Done, ...]
-    changed: tuple[Difference, ...]
+    changed: tuple[ReversalDifference, ...]
     disorder: tuple[tuple[Done, Done], ...]
     more: tuple[Done, ...]
 
@@ -95,7 +95,7 @@ def reversal(subject: Subject) -> Reversal:
     return Reversal(tuple(left), changed, tuple(_disorder(subject, matched)), tuple(more))
 
 
-def _differences(subject: Subject) -> Iterator[Difference]:
+def _differences(subject: Subject) -> Iterator[ReversalDifference]:
     """What is otherwise than before. Where columns stand does not count."""
     for name, old in subject.before.tables.items():
         new = subject.downgrade.after.tables.get(name)
@@ -107,7 +107,7 @@ def _differences(subject: Subject) -> Iterator[Difference]:
                 words = (
                     f"{now.text}; it was {column.text}" if now else f"gone; it was {column.text}"
                 )
-                yield Difference(
+                yield ReversalDifference(
                     f"column {name}.{column.name} ({words})",
                     add_column_code(name, column_code(column)),
                 )
@@ -115,7 +115,7 @@ def _differences(subject: Subject) -> Iterator[Difference]:
         for index in new.indexes:
             if index.name.lower() not in known:
                 made = ", which the server made for a foreign key" * index.implied
-                yield Difference(
+                yield ReversalDifference(
                     f"index {index.name} of {name}{made}",
                     f"op.drop_index({quoted(index.name)}, table_name={quoted(name)})",
                 )
@@ -164,7 +164,9 @@ def _matters(one: Done) -> bool:
     change = one.change
     if isinstance(change, Data):
         return change.verb in ("INSERT", "REPLACE", "LOAD")
-    return not isinstance(change, (Session, Read, Opaque, Truncate, Rebuild, Toggle))
+    return not isinstance(
+        change, (SessionStatement, Read, OpaqueStatement, Truncate, Rebuild, Toggle)
+    )
 
 
 def _part_of(subject: Subject, undone: Done) -> bool:

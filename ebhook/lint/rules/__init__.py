@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.subject import Subject, Whole
+from ebhook.lint.subject import Subject, WholeChain
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Checked:
 
     rule: Rule
     revision: Callable[[Subject], Iterator[Finding]] | None
-    chain: Callable[[Whole], Iterator[Finding]] | None
+    chain: Callable[[WholeChain], Iterator[Finding]] | None
 
 
 @cache

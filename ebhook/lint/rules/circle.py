@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.subject import File, Whole
+from ebhook.lint.subject import VersionFile, WholeChain
 
 RULE = Rule("EBH022", "the chain goes in a circle", breaks_chain=True)
 
 
-def check_chain(whole: Whole) -> Iterator[Finding]:
+def check_chain(whole: WholeChain) -> Iterator[Finding]:
     left = dict(whole.by_id)
     # Take away whatever has no parent left, then whatever is nobody's parent: circles stay.
     while gone := [id for id, file in left.items() if not any(one in left for one in file.parents)]:
@@ -33,7 +33,7 @@ def check_chain(whole: Whole) -> Iterator[Finding]:
     )
 
 
-def _round(files: Mapping[str, File], start: str | None) -> list[str]:
+def _round(files: Mapping[str, VersionFile], start: str | None) -> list[str]:
     found = [start or ""]
     while True:
         following = next(one for one in files[found[-1]].parents if one in files)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.rewrite import remove, statement_at
-from ebhook.lint.schema.changes import Session
+from ebhook.lint.schema.changes import SessionStatement
 from ebhook.lint.source import Span
 from ebhook.lint.subject import Done, Subject
 
@@ -19,7 +19,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     said: set[Span] = set()
     for done in (*subject.done, *subject.undone):
         change = done.change
-        if isinstance(change, Session) and (
+        if isinstance(change, SessionStatement) and (
             change.verb in _VERBS or "AUTOCOMMIT" in change.clause.upper()
         ):
             if done.span in said:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import quoted
 from ebhook.lint.fixes.rewrite import counterparts, only_one, remove, replace, statement_at, without
-from ebhook.lint.schema.changes import AlterThing, CreateThing, DropThing, Opaque
+from ebhook.lint.schema.changes import AlterThing, CreateThing, DropThing, OpaqueStatement
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 
@@ -18,9 +18,9 @@ _OUTSIDE = {"DATABASE", "USER", "ROLE", "SERVER", "INSTANCE", "TABLESPACE"}
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    for done in subject.changes(DropThing, AlterThing, CreateThing, Opaque):
+    for done in subject.changes(DropThing, AlterThing, CreateThing, OpaqueStatement):
         change = done.change
-        if isinstance(change, Opaque):
+        if isinstance(change, OpaqueStatement):
             if change.verb in ("GRANT", "REVOKE"):
                 yield _outside(subject, done, f"{change.verb} changes accounts")
         elif isinstance(change, AlterThing) and (change.kind, change.name) == ("DATABASE", ""):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.subject import Whole
+from ebhook.lint.subject import WholeChain
 
 RULE = Rule("EBH029", "a revision was edited afterwards")
 
 
-def check_chain(whole: Whole) -> Iterator[Finding]:
+def check_chain(whole: WholeChain) -> Iterator[Finding]:
     for id, who in whole.edited.items():
         file = whole.by_id.get(id)
         if file is None:

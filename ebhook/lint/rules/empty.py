@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.schema.changes import Read, Session
+from ebhook.lint.schema.changes import Read, SessionStatement
 from ebhook.lint.subject import Subject
 
 RULE = Rule("EBH030", "upgrade() does nothing")
@@ -15,7 +15,8 @@ def check(subject: Subject) -> Iterator[Finding]:
     if subject.is_merge or subject.loading is not None or not subject.upgrade.complete:
         return
     if any(
-        step.unreadable or not all(isinstance(one, (Read, Session)) for one in step.changes)
+        step.unreadable
+        or not all(isinstance(one, (Read, SessionStatement)) for one in step.changes)
         for step in subject.upgrade.steps
     ):
         return

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.rewrite import remove
 from ebhook.lint.source import Source
-from ebhook.lint.subject import Whole
+from ebhook.lint.subject import WholeChain
 
 RULE = Rule("EBH081", "env.py changes something by itself")
 
@@ -39,7 +39,7 @@ _PATHS = {
 }
 
 
-def check_chain(whole: Whole) -> Iterator[Finding]:
+def check_chain(whole: WholeChain) -> Iterator[Finding]:
     source = whole.env_py
     if source is None:
         return

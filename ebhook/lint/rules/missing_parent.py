@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.rewrite import swap_literal
-from ebhook.lint.subject import Whole
+from ebhook.lint.subject import WholeChain
 
 RULE = Rule("EBH021", "a revision's parent is in no file", breaks_chain=True)
 
 
-def check_chain(whole: Whole) -> Iterator[Finding]:
+def check_chain(whole: WholeChain) -> Iterator[Finding]:
     for file in whole.files:
         for parent in file.parents:
             if parent in whole.by_id or file.id is None:

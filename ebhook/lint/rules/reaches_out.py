@@ -9,7 +9,14 @@ from collections.abc import Iterator
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import quoted
 from ebhook.lint.fixes.rewrite import remove, statement_at, take_out
-from ebhook.lint.schema.changes import Data, OfTable, OfThing, Opaque, RenameTable, Session
+from ebhook.lint.schema.changes import (
+    Data,
+    OfTable,
+    OfThing,
+    OpaqueStatement,
+    RenameTable,
+    SessionStatement,
+)
 from ebhook.lint.source import Edit, Source, Span, keyword, literal
 from ebhook.lint.subject import Done, Subject
 
@@ -90,7 +97,7 @@ def _statement(subject: Subject, done: Done) -> Finding | None:
             edits=_unqualified(subject.source, done, database),
             example=f"op.execute({quoted(' '.join(done.step.sql.split()).replace(other, name))})",
         )
-    if isinstance(change, Session) and change.verb == "USE":
+    if isinstance(change, SessionStatement) and change.verb == "USE":
         what = (
             "USE goes to another database: all that follows on this connection is done there, the "
             "version and the journal included. Leave it out"
@@ -101,7 +108,7 @@ def _statement(subject: Subject, done: Done) -> Finding | None:
             "the same on all. Write the rows into the revision (op.bulk_insert), or load them where "
             "the application is deployed"
         )
-    elif isinstance(change, (Session, Opaque)) and (
+    elif isinstance(change, (SessionStatement, OpaqueStatement)) and (
         change.verb in _SERVER or _GLOBAL.match(change.clause)
     ):
         words = " ".join(change.clause.split())

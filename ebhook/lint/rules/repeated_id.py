@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.rewrite import swap_literal
-from ebhook.lint.subject import File, Whole
+from ebhook.lint.subject import VersionFile, WholeChain
 
 RULE = Rule("EBH023", "two files have the same revision id", breaks_chain=True)
 
 
-def check_chain(whole: Whole) -> Iterator[Finding]:
-    by_id: dict[str, list[File]] = {}
+def check_chain(whole: WholeChain) -> Iterator[Finding]:
+    by_id: dict[str, list[VersionFile]] = {}
     for file in whole.files:
         if file.id is not None:
             by_id.setdefault(file.id, []).append(file)

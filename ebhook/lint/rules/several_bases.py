@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.subject import File, Whole
+from ebhook.lint.subject import VersionFile, WholeChain
 
 RULE = Rule("EBH031", "the chain begins in several places")
 
 
-def check_chain(whole: Whole) -> Iterator[Finding]:
+def check_chain(whole: WholeChain) -> Iterator[Finding]:
     first = [file for file in whole.by_id.values() if not file.parents and _says_none(file)]
     for file in first[1:]:
         if file.path not in whole.judged:
@@ -24,6 +24,6 @@ def check_chain(whole: Whole) -> Iterator[Finding]:
         )
 
 
-def _says_none(file: File) -> bool:
+def _says_none(file: VersionFile) -> bool:
     node = file.source.assignment("down_revision")
     return node is not None and node.value is not None and file.source.code(node.value) == "None"

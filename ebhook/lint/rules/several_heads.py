@@ -8,12 +8,12 @@ from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import quoted
 from ebhook.lint.fixes.words import listed
 from ebhook.lint.source import Edit
-from ebhook.lint.subject import File, Whole
+from ebhook.lint.subject import VersionFile, WholeChain
 
 RULE = Rule("EBH020", "the chain has several heads", breaks_chain=True)
 
 
-def check_chain(whole: Whole) -> Iterator[Finding]:
+def check_chain(whole: WholeChain) -> Iterator[Finding]:
     parents = {parent for file in whole.by_id.values() for parent in file.parents}
     heads = [file for id, file in whole.by_id.items() if id not in parents]
     if len(heads) < 2:
@@ -33,7 +33,7 @@ def check_chain(whole: Whole) -> Iterator[Finding]:
         )
 
 
-def _relinked(file: File, onto: File) -> list[Edit]:
+def _relinked(file: VersionFile, onto: VersionFile) -> list[Edit]:
     node = file.source.assignment("down_revision")
     if node is None or node.value is None or onto.id is None or len(file.parents) > 1:
         return []

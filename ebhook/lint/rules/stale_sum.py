@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.source import Span
-from ebhook.lint.subject import Whole
+from ebhook.lint.subject import WholeChain
 
 RULE = Rule("EBH033", "chain.sum lists another chain", breaks_chain=True)
 
 
-def check_chain(whole: Whole) -> Iterator[Finding]:
+def check_chain(whole: WholeChain) -> Iterator[Finding]:
     if whole.complaint:
         yield Finding(
             RULE,

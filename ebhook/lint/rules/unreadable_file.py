@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.subject import Whole
+from ebhook.lint.subject import WholeChain
 
 RULE = Rule("EBH025", "a version file cannot be read", breaks_chain=True)
 
 
-def check_chain(whole: Whole) -> Iterator[Finding]:
+def check_chain(whole: WholeChain) -> Iterator[Finding]:
     for file in whole.files:
         if file.error is not None:
             line = file.error.lineno or 1

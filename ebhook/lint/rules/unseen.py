@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.passing import origins, passing
-from ebhook.lint.sandbox.recording import Run
+from ebhook.lint.sandbox.recording import RecordedRun
 from ebhook.lint.source import Span
 from ebhook.lint.subject import Subject
 
@@ -108,7 +108,7 @@ def _ways(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _stopped(run: Run) -> str:
+def _stopped(run: RecordedRun) -> str:
     return f" Here it stopped: {run.failure}." if run.failure is not None else ""
 
 

@@ -12,31 +12,31 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
-class Answer:
+class DriverReply:
     """What a statement gives back. `columns` is None when it gives no rows."""
 
     columns: tuple[str, ...] | None = None
     rows: tuple[tuple[object, ...], ...] = ()
 
 
-class Tape(Protocol):
-    def statement(self, sql: str, *, rows: int, own: bool) -> Answer:
+class StatementTape(Protocol):
+    def statement(self, sql: str, *, rows: int, own: bool) -> DriverReply:
         """`rows`: how many times it runs, with other values. `own`: on a second connection."""
 
     def committed(self, *, own: bool) -> None: ...
 
 
-class Connection:
+class SandboxConnection:
     """What a driver's ``connect`` gives. `own`: the migration opened it itself."""
 
     server_version = ""
 
-    def __init__(self, tape: Tape, *, own: bool) -> None:
+    def __init__(self, tape: StatementTape, *, own: bool) -> None:
         self._tape = tape
         self._own = own
 
-    def cursor(self, *_: Any) -> Cursor:
-        return Cursor(self._tape, self._own)
+    def cursor(self, *_: Any) -> SandboxCursor:
+        return SandboxCursor(self._tape, self._own)
 
     def commit(self) -> None:
         self._tape.committed(own=self._own)
@@ -69,10 +69,10 @@ class Connection:
         return escaped
 
 
-class Cursor:
+class SandboxCursor:
     arraysize = 1
 
-    def __init__(self, tape: Tape, own: bool) -> None:
+    def __init__(self, tape: StatementTape, own: bool) -> None:
         self._tape = tape
         self._own = own
         self._rows: list[tuple[object, ...]] = []
@@ -126,7 +126,7 @@ class Cursor:
     def __iter__(self) -> Any:
         return iter(self.fetchall())
 
-    def __enter__(self) -> Cursor:
+    def __enter__(self) -> SandboxCursor:
         return self
 
     def __exit__(self, *_: object) -> None:

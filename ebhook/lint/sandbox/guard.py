@@ -38,7 +38,7 @@ class Endless(BaseException):
     """A migration waits for something that never comes here."""
 
 
-class _Guard:
+class SandboxGuard:
     closed = False
     installed = False
 
@@ -69,7 +69,7 @@ class _Guard:
             sa.event.listen(sa.Engine, "do_connect", self.connect)
 
 
-_GUARD = _Guard()
+_GUARD = SandboxGuard()
 
 
 def _writes(path: object, mode: str | None, flags: int) -> bool:

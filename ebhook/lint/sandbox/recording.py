@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ebhook.lint.sandbox import absent, guard
-from ebhook.lint.sandbox.driver import Connection
+from ebhook.lint.sandbox.driver import SandboxConnection
 from ebhook.lint.sandbox.tape import Event, Step, Tape
 from ebhook.lint.schema.schema import DATABASE, Schema
 from ebhook.lint.servers import ServerVersion
@@ -46,7 +46,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Run:
+class RecordedRun:
     """What one function did. `missing`: there is no such function."""
 
     steps: tuple[Step, ...] = ()
@@ -65,7 +65,7 @@ class Run:
         return (event for event in self.events if event.kind == kind)
 
 
-class Recorder:
+class SandboxRecorder:
     """Loads version files and records their functions; one for all revisions of a chain."""
 
     def __init__(self, folder: Path, ini: Path | None, root: Path, server: ServerVersion) -> None:
@@ -112,11 +112,11 @@ class Recorder:
             loaded: ModuleType | Failure = self._with_stand_ins(run_version_file)
         return loaded
 
-    def record(self, source: Source, module: ModuleType, name: str, schema: Schema) -> Run:
+    def record(self, source: Source, module: ModuleType, name: str, schema: Schema) -> RecordedRun:
         """Runs the function `name` of a loaded file on a server that has `schema`."""
         function = getattr(module, name, None)
         if not callable(function):
-            return Run(missing=True, after=schema)
+            return RecordedRun(missing=True, after=schema)
 
         def run_version_file() -> None:
             self._tape.begin(source, schema)
@@ -125,7 +125,7 @@ class Recorder:
         with self._at_work():
             failure = self._with_stand_ins(run_version_file)
         tape = self._tape
-        return Run(
+        return RecordedRun(
             tuple(tape.steps),
             tuple(tape.events),
             failure if isinstance(failure, Failure) else None,
@@ -146,11 +146,11 @@ class Recorder:
                     function(**_arguments(function))
                 self._tape.over = True  # the commit that follows is Alembic's
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> SandboxConnection:
         own, self._first = not self._first, False
         if own:
             self._tape.note("outside", "opens a second connection")
-        return Connection(self._tape, own=own)
+        return SandboxConnection(self._tape, own=own)
 
     def _with_stand_ins(self, run: Any) -> Any:
         """Runs again with stand-ins for the modules that cannot be imported here."""

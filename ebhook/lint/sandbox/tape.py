@@ -11,10 +11,10 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any, Literal
 
 from ebhook.lint.sandbox import guard
-from ebhook.lint.sandbox.driver import Answer
+from ebhook.lint.sandbox.driver import DriverReply
 from ebhook.lint.schema import show
 from ebhook.lint.schema.applying import apply
-from ebhook.lint.schema.changes import Change, Opaque, Read, Session
+from ebhook.lint.schema.changes import Change, OpaqueStatement, Read, SessionStatement
 from ebhook.lint.schema.schema import DATABASE, Schema
 from ebhook.lint.servers import ServerVersion
 from ebhook.lint.source import Source, Span
@@ -77,7 +77,7 @@ class Tape:
 
     # What a driver's connection tells
 
-    def statement(self, sql: str, *, rows: int, own: bool) -> Answer:
+    def statement(self, sql: str, *, rows: int, own: bool) -> DriverReply:
         place = self.place if self.place is not None else self.here()
         if len(self.steps) >= _MOST_STATEMENTS:
             raise guard.Endless(f"it runs more than {_MOST_STATEMENTS} statements")
@@ -85,17 +85,19 @@ class Tape:
             changes = read(sql, self.schema)
         except Unreadable as reason:
             self.steps.append(Step(sql, place, (), self.schema, rows, own, str(reason)))
-            return Answer()
+            return DriverReply()
         if changes and all(isinstance(change, Read) for change in changes):
             return self._answer(sql, place)
-        if not place and all(isinstance(change, Session) for change in changes):
-            return Answer()  # SQLAlchemy greets the server
+        if not place and all(isinstance(change, SessionStatement) for change in changes):
+            return DriverReply()  # SQLAlchemy greets the server
         self.steps.append(Step(sql, place, changes, self.schema, rows, own))
-        if place and any(isinstance(one, Opaque) and one.verb in _HIDES for one in changes):
+        if place and any(
+            isinstance(one, OpaqueStatement) and one.verb in _HIDES for one in changes
+        ):
             self.events.append(Event("hidden", " ".join(sql.split()), place))
         for change in changes:
             self.schema = apply(change, self.schema)
-        return Answer()
+        return DriverReply()
 
     def committed(self, *, own: bool) -> None:
         if not self.over and not own:
@@ -164,24 +166,26 @@ class Tape:
 
     # Answers
 
-    def _answer(self, sql: str, place: tuple[Span, ...]) -> Answer:
+    def _answer(self, sql: str, place: tuple[Span, ...]) -> DriverReply:
         text = " ".join(sql.split())
         for pattern, answer in _ANSWERS:
             match = pattern.match(text)
             if match is not None:
-                found: Answer | None = answer(self, match, place)
+                found: DriverReply | None = answer(self, match, place)
                 if found is not None:
                     return found
         if place:
             self.events.append(Event("read", text, place))
         columns = tuple(columns_of(sql))
         if len(columns) == 1 and re.match(r"SELECT (COUNT|EXISTS) ?\(", text, re.I):
-            return Answer(columns, ((0,),))
-        return Answer(columns)
+            return DriverReply(columns, ((0,),))
+        return DriverReply(columns)
 
-    def _variables(self, match: re.Match[str], _: object) -> Answer:
+    def _variables(self, match: re.Match[str], _: object) -> DriverReply:
         names = re.findall(r"@@(?:(?:global|session)\.)?(\w+)", match[0], re.I)
-        return Answer(tuple(names), (tuple(_VARIABLES.get(one.lower(), "0") for one in names),))
+        return DriverReply(
+            tuple(names), (tuple(_VARIABLES.get(one.lower(), "0") for one in names),)
+        )
 
     def _table(self, match: re.Match[str], place: tuple[Span, ...]) -> Any:
         name = match["table"].rpartition(".")[2].strip("`")
@@ -196,51 +200,51 @@ class Tape:
                 raise ProgrammingError(1146, f"Table '{DATABASE}.{name}' doesn't exist")
         return table
 
-    def _show_create(self, match: re.Match[str], place: tuple[Span, ...]) -> Answer:
+    def _show_create(self, match: re.Match[str], place: tuple[Span, ...]) -> DriverReply:
         table = self._table(match, place)
-        return Answer(("Table", "Create Table"), ((table.name, show.create_table(table)),))
+        return DriverReply(("Table", "Create Table"), ((table.name, show.create_table(table)),))
 
-    def _describe(self, match: re.Match[str], place: tuple[Span, ...]) -> Answer:
+    def _describe(self, match: re.Match[str], place: tuple[Span, ...]) -> DriverReply:
         heading = ("Field", "Type", "Null", "Key", "Default", "Extra")
-        return Answer(heading, tuple(show.describe(self._table(match, place))))
+        return DriverReply(heading, tuple(show.describe(self._table(match, place))))
 
-    def _show_index(self, match: re.Match[str], place: tuple[Span, ...]) -> Answer:
+    def _show_index(self, match: re.Match[str], place: tuple[Span, ...]) -> DriverReply:
         heading = (
             "Table", "Non_unique", "Key_name", "Seq_in_index", "Column_name", "Collation",
             "Cardinality", "Sub_part", "Packed",
         )  # fmt: skip
-        return Answer(heading, tuple(show.show_index(self._table(match, place))))
+        return DriverReply(heading, tuple(show.show_index(self._table(match, place))))
 
     def _looked(self, place: tuple[Span, ...]) -> None:
         if place:
             self.events.append(Event("looked", "", place))
 
-    def _tables(self, match: re.Match[str], place: tuple[Span, ...]) -> Answer:
+    def _tables(self, match: re.Match[str], place: tuple[Span, ...]) -> DriverReply:
         self._looked(place)
         names = sorted(self.schema.tables)
         views = sorted(name for kind, name in self.schema.things if kind == "VIEW")
         if match["full"]:
             rows: list[tuple[object, ...]] = [(name, "BASE TABLE") for name in names]
             rows += [(name, "VIEW") for name in views]
-            return Answer(("Tables_in_tenant", "Table_type"), tuple(rows))
-        return Answer(("Tables_in_tenant",), tuple((name,) for name in [*names, *views]))
+            return DriverReply(("Tables_in_tenant", "Table_type"), tuple(rows))
+        return DriverReply(("Tables_in_tenant",), tuple((name,) for name in [*names, *views]))
 
-    def _version(self, *_: object) -> Answer:
-        return Answer(("VERSION()",), ((self._server.banner,),))
+    def _version(self, *_: object) -> DriverReply:
+        return DriverReply(("VERSION()",), ((self._server.banner,),))
 
-    def _database(self, *_: object) -> Answer:
-        return Answer(("DATABASE()",), ((DATABASE,),))
+    def _database(self, *_: object) -> DriverReply:
+        return DriverReply(("DATABASE()",), ((DATABASE,),))
 
-    def _constant(self, match: re.Match[str], _: object) -> Answer | None:
+    def _constant(self, match: re.Match[str], _: object) -> DriverReply | None:
         """A SELECT without FROM reads no table."""
         if re.search(r"\bFROM\b", match[0], re.I):
             return None
         columns = tuple(columns_of(match[0]))
         value = match["value"]
-        return Answer(columns, ((int(value) if value else None,) * len(columns),))
+        return DriverReply(columns, ((int(value) if value else None,) * len(columns),))
 
-    def _nothing(self, *_: object) -> Answer:
-        return Answer(("Variable_name", "Value"))
+    def _nothing(self, *_: object) -> DriverReply:
+        return DriverReply(("Variable_name", "Value"))
 
 
 _VARIABLES = {

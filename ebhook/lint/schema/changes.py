@@ -194,7 +194,7 @@ class Data(Change):
 
 
 @dataclass(frozen=True)
-class Session(Change):
+class SessionStatement(Change):
     """SET, COMMIT, LOCK TABLES, …"""
 
     verb: str
@@ -206,7 +206,7 @@ class Read(Change):
 
 
 @dataclass(frozen=True)
-class Opaque(Change):
+class OpaqueStatement(Change):
     """CALL, PREPARE and what else may do anything."""
 
     verb: str

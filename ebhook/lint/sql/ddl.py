@@ -25,7 +25,7 @@ from ebhook.lint.schema.changes import (
     DropTable,
     DropThing,
     ModifyColumn,
-    Opaque,
+    OpaqueStatement,
     Rebuild,
     RenameColumn,
     RenameIndex,
@@ -38,7 +38,7 @@ from ebhook.lint.schema.changes import (
 from ebhook.lint.schema.schema import DATABASE, Schema, Table
 from ebhook.lint.sql.definition import column, default
 from ebhook.lint.sql.elements import Elements, elements
-from ebhook.lint.sql.tokens import Cursor
+from ebhook.lint.sql.tokens import TokenCursor
 
 VERBS = frozenset({
     "CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE", "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK",
@@ -57,7 +57,7 @@ def read(sql: str, schema: Schema) -> tuple[Change, ...]:
     `schema` is what stands before it: names that the server chooses depend on it. Raises
     `Unreadable`.
     """
-    cursor = Cursor(sql)
+    cursor = TokenCursor(sql)
     reader = _Reader(cursor, schema)
     reader.statement()
     if not cursor.accept(";") and not cursor.ended:
@@ -131,7 +131,7 @@ class _Reader(Elements):
         kind = cursor.accept_any(*words)
         if not kind:
             cursor.skip_until(";")
-            self.add(Opaque("CREATE"), start)
+            self.add(OpaqueStatement("CREATE"), start)
             return
         self.if_exists()
         name = cursor.qualified() if cursor.token else ""
@@ -358,7 +358,7 @@ class _Reader(Elements):
         cursor, start = self.cursor, self.cursor.at - 1
         if not cursor.accept_any("TABLE", "TABLES"):
             cursor.skip_until(";")
-            self.add(Opaque("RENAME"), start)
+            self.add(OpaqueStatement("RENAME"), start)
             return
         while True:
             old = cursor.qualified()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ebhook.lint.schema.schema import Column, Default, Type
-from ebhook.lint.sql.tokens import Cursor, text_of_string
+from ebhook.lint.sql.tokens import TokenCursor, text_of_string
 
 # Other names for MySQL's own types.
 _SAME = {
@@ -18,7 +18,7 @@ _SAME = {
 _NOW = ("CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP")
 
 
-def column(cursor: Cursor) -> Column:
+def column(cursor: TokenCursor) -> Column:
     """The column whose name is next, up to the comma or bracket behind it."""
     start = cursor.at
     name = cursor.name()
@@ -38,7 +38,7 @@ def column(cursor: Cursor) -> Column:
     return Column(name, kind, text=cursor.since(start), **values)
 
 
-def default(cursor: Cursor) -> Default:
+def default(cursor: TokenCursor) -> Default:
     """What follows DEFAULT."""
     start, token = cursor.at, cursor.next()
     if token.word == "(":
@@ -63,14 +63,14 @@ def default(cursor: Cursor) -> Default:
     return Default(cursor.since(start), "literal")
 
 
-def expression(cursor: Cursor) -> None:
+def expression(cursor: TokenCursor) -> None:
     """Steps over an expression in brackets."""
     if cursor.word != "(":
         raise cursor.unexpected()
     cursor.skip_group()
 
 
-def _type(cursor: Cursor, values: dict[str, Any]) -> Type:
+def _type(cursor: TokenCursor, values: dict[str, Any]) -> Type:
     word = cursor.next()
     if word.kind != "word":
         cursor.at -= 1
@@ -125,7 +125,7 @@ def _as_kept(name: str, arguments: tuple[str, ...]) -> tuple[str, tuple[str, ...
     return name, arguments
 
 
-def _attribute(cursor: Cursor, values: dict[str, Any]) -> None:
+def _attribute(cursor: TokenCursor, values: dict[str, Any]) -> None:
     """One word or two behind the type."""
     if cursor.accept("NOT", "NULL"):
         values["nullable"] = False

@@ -18,7 +18,7 @@ from ebhook.lint.schema.changes import (
 )
 from ebhook.lint.schema.schema import Check, Column, ForeignKey, Index, Part, Table
 from ebhook.lint.sql.definition import column, expression
-from ebhook.lint.sql.tokens import Cursor, Unreadable, text_of_string
+from ebhook.lint.sql.tokens import TokenCursor, Unreadable, text_of_string
 
 _KINDS = {"": "", "FULLTEXT": "fulltext", "SPATIAL": "spatial", "VECTOR": "vector"}
 _OPTIONS = frozenset({
@@ -36,7 +36,7 @@ _OPTIONS = frozenset({
 class Elements:
     """Reads them, from where the cursor stands."""
 
-    cursor: Cursor
+    cursor: TokenCursor
 
     def body(self, table: Table) -> Table:
         """``( columns and keys )`` of CREATE TABLE."""

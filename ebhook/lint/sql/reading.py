@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ebhook.lint.schema.changes import Change, Opaque, Read, Session
+from ebhook.lint.schema.changes import Change, OpaqueStatement, Read, SessionStatement
 from ebhook.lint.schema.schema import Schema
 from ebhook.lint.sql import ddl, dml
 from ebhook.lint.sql.tokens import Unreadable, split, tokenize
@@ -42,9 +42,9 @@ def _one(sql: str, schema: Schema) -> tuple[Change, ...]:
         case Kind.DATA:
             return (dml.read(sql),)
         case Kind.SESSION:
-            return (Session(verb, clause=sql),)
+            return (SessionStatement(verb, clause=sql),)
     if verb in _OPAQUE:
-        return (Opaque(verb, clause=sql),)
+        return (OpaqueStatement(verb, clause=sql),)
     raise Unreadable(f"no statement begins with {tokens[0].text[:30]!r}" if tokens else "is empty")
 
 

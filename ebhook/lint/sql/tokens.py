@@ -71,7 +71,7 @@ def split(sql: str) -> list[str]:
     return [one for one in statements if tokenize(one)[1]]
 
 
-class Cursor:
+class TokenCursor:
     """Walks the tokens of one statement; words are compared in capitals."""
 
     def __init__(self, sql: str) -> None:

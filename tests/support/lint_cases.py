@@ -14,7 +14,7 @@ from ebhook.chain.folder import read_revisions
 from ebhook.chain.graph import in_order
 from ebhook.lint.checking import Report, check
 from ebhook.lint.finding import Finding
-from ebhook.settings import Lint, Settings
+from ebhook.settings import LintSettings, Settings
 
 FOLDER = Path(__file__).parents[1] / "projects" / "lint"
 
@@ -69,7 +69,9 @@ class Case:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         has_env = "../env.py" in self.files
-        return Settings(root=root, env_py=has_env, lint=Lint(**{"after": "a001"} | self.settings))
+        return Settings(
+            root=root, env_py=has_env, lint=LintSettings(**{"after": "a001"} | self.settings)
+        )
 
 
 def cases() -> Iterator[Case]:

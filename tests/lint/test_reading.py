@@ -64,8 +64,8 @@ TYPES = {
     "LOAD DATA LOCAL INFILE 'x' INTO TABLE t": [of.Data],
     "(SELECT 1) UNION (SELECT 2)": [of.Read],
     "SHOW TABLES": [of.Read],
-    "SET @a = 1": [of.Session],
-    "CALL p()": [of.Opaque],
+    "SET @a = 1": [of.SessionStatement],
+    "CALL p()": [of.OpaqueStatement],
     "/*!40101 ALTER TABLE t DROP a */": [of.DropColumn],
     "-- why\nALTER TABLE t /* here */ DROP a # now": [of.DropColumn],
 }  # fmt: skip

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.conftest import AnyServer
-from tests.faults.watching import ask
+from tests.support.watching import ask
 
 # ebhook's own tables, and Alembic's: what is counted is what the revisions did.
 OWN = ("alembic_version", "migration_lock", "migration_journal")

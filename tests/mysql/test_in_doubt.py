@@ -10,16 +10,10 @@ from ebhook.errors import (
     InDoubt,
     MigrationFailed,
 )
-from ebhook.scratch import Flavour
+from ebhook.scratch.installation import Flavour
 from tests.conftest import AnyServer
-from tests.faults.clinic import (
-    COUNT,
-    CREATE_LAST,
-    EMAIL,
-    PHONE,
-    Clinic,
-)
-from tests.faults.proxy import Where
+from tests.support.proxy import Where
+from tests.support.single_tenant import COUNT, CREATE_LAST, EMAIL, PHONE, Clinic
 
 # --- in doubt ---------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebhook.chain import checksums
-from ebhook.chain.checksums import Change, Line
+from ebhook.chain.checksums import Line, LineChange
 from ebhook.chain.folder import read_chain, read_revisions
 from ebhook.chain.graph import Chain
 from ebhook.errors import ChainBroken, Exit
@@ -249,7 +249,7 @@ def test_a_file_that_was_edited(folder: Path) -> None:
     assert listed is not None
     (difference,) = checksums.compare(folder, listed, read_revisions(folder))
 
-    assert (difference.change, difference.id) == (Change.EDITED, "b")
+    assert (difference.change, difference.id) == (LineChange.EDITED, "b")
     chain = read_chain(folder)
     assert chain.head == "c"
     assert chain.revisions["b"].checksum != {line.id: line for line in listed}["b"].checksum

@@ -22,7 +22,7 @@ from ebhook.settings import load
 from ebhook.upgrade.messages import Order
 from ebhook.upgrade.project import load_project
 from ebhook.upgrade.tenant_upgrade import apply
-from tests.faults.watching import PATIENCE
+from tests.support.watching import PATIENCE
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["__main__", __name__])

@@ -24,13 +24,13 @@ from ebhook.errors import EbhookError
 from ebhook.events import Event, LockTakenOver
 from ebhook.holder import Holder
 from ebhook.journal.recorder import Recorder
-from ebhook.journal.replies import Answer, taken
+from ebhook.journal.replies import Reply, taken
 from ebhook.journal.table import Journal
 from ebhook.lock.lock import TenantLock
-from ebhook.scratch import Flavour
+from ebhook.scratch.installation import Flavour
 from ebhook.sql.statement import kind_of
 from tests.conftest import AnyServer, Fleet, Fleets
-from tests.faults.watching import PATIENCE, ask, until
+from tests.support.watching import PATIENCE, ask, until
 
 # A chain of four revisions: their statements, each of which would show if it ran twice.
 CHAIN = {
@@ -221,8 +221,8 @@ class Stage:
             if id != HEAD:  # else it leaves at once: others see that there is nothing left to do
                 yield
 
-    def _executing(self, instance: Instance, sql: str) -> Callable[[], Answer | None]:
-        def execute() -> Answer | None:
+    def _executing(self, instance: Instance, sql: str) -> Callable[[], Reply | None]:
+        def execute() -> Reply | None:
             owner = self.owner()
             assert owner == instance.id or instance.gone, f"{instance} writes, {owner} has the lock"
             with instance.connection.cursor() as cursor:

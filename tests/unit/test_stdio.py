@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ebhook.report.stdio import Output
+from ebhook.report.stdio import StandardOutput
 
 REDIRECTIONS = [">&-", "2>&-", "<&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full", "| head -c 0"]
 
@@ -43,7 +43,7 @@ def test_a_result_that_could_not_be_written_is_no_success(tmp_path: Path, redire
 def test_the_first_failure_is_kept() -> None:
     """And what comes after it is not tried."""
     with open("/dev/full", "w", buffering=1) as full:
-        output = Output(full)
+        output = StandardOutput(full)
         output.write("one\n")
         output.write("two\n")
         output.flush()

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.conftest import AnyServer, Ebhook, Fleet, Fleets, Ran
-from tests.faults.content import Content, contents, differences
-from tests.faults.proxy import Fate, Proxy, Query, Session, Strike, Where
-from tests.faults.tally import count
-from tests.faults.watching import PATIENCE, ask, until
+from tests.support.content import Content, contents, differences
+from tests.support.proxy import Fate, Proxy, Query, Session, Strike, Where
+from tests.support.tally import count
+from tests.support.watching import PATIENCE, ask, until
 
 # The first thing that a session says which will have the lock.
 FIRST = "SET SESSION lock_wait_timeout"

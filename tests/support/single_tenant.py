@@ -15,11 +15,11 @@ from ebhook.errors import EbhookError
 from ebhook.journal.table import Entry, Journal
 from ebhook.rollout.messages import Finished
 from tests.conftest import Ebhook, Fleet, Ran
-from tests.faults import one_run
-from tests.faults.agency import PROJECTS
-from tests.faults.one_run import Run
-from tests.faults.proxy import Fate, Proxy, Query, Strike, Where
-from tests.faults.watching import ask, until
+from tests.support import one_run
+from tests.support.agency import PROJECTS
+from tests.support.one_run import Run
+from tests.support.proxy import Fate, Proxy, Query, Strike, Where
+from tests.support.watching import ask, until
 
 # What ebhook and Alembic say for themselves.
 OWN = ("migration_journal", "migration_lock", "alembic_version", "information_schema", "GET_LOCK")

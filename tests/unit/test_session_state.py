@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ebhook.journal.session_state import Session
+from ebhook.journal.session_state import SessionState
 from ebhook.sql.statement import Kind, kind_of, locking_also, releases_locks, renamed
 
 
 def stake(sql: str, *before: str) -> set[str]:
     """What would be lost if `sql` were not run again, after `before`."""
-    session = Session("acme")
+    session = SessionState("acme")
     for one in before:
         session.owns(kind_of(one), one)
     session.owns(kind_of(sql), sql)
@@ -69,14 +69,14 @@ def test_what_is_made_of_rows_is_at_stake(sql: str, lost: set[str]) -> None:
 )
 def test_a_temporary_table_is_the_sessions_own(sql: str, own: bool) -> None:
     """What writes to it and to nothing else is."""
-    session = Session("acme")
+    session = SessionState("acme")
     session.owns(Kind.SESSION, MADE)
     assert session.owns(kind_of(sql), sql) is own
 
 
 def test_a_renamed_table_is_followed() -> None:
     """By its new name, and no longer by its old one."""
-    session = Session("acme")
+    session = SessionState("acme")
     session.owns(Kind.SESSION, MADE)
     assert session.owns(Kind.DEFINITION, "ALTER TABLE t RENAME TO u")
     assert session.owns(Kind.DATA, "INSERT INTO u VALUES (1)")
@@ -97,7 +97,7 @@ def test_a_renamed_table_is_followed() -> None:
 )
 def test_what_builds_on_something_lost_is_told(sql: str, lacks: str | None) -> None:
     """By name; a variable that is set anew is there again."""
-    session = Session("acme")
+    session = SessionState("acme")
     session.lost |= session.at_stake(Kind.SESSION, "SET @m = (SELECT 1)")
     if kind_of(sql) is Kind.SESSION:
         assert session.makes_again(Kind.SESSION, sql) == lacks

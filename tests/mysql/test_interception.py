@@ -8,9 +8,9 @@ from ebhook.database.connection import Connection
 from ebhook.errors import MigrationFailed
 from ebhook.events import StatementRetried
 from tests.conftest import Fleets
-from tests.faults.clinic import COUNT, CREATE_LAST, PHONE, Clinic
-from tests.faults.proxy import Fate, Query, Where
-from tests.faults.watching import ask
+from tests.support.proxy import Fate, Query, Where
+from tests.support.single_tenant import COUNT, CREATE_LAST, PHONE, Clinic
+from tests.support.watching import ask
 
 ONCE = [(1,), (1,), (1,)]
 

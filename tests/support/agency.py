@@ -13,7 +13,7 @@ from typing import Any
 from ebhook.database.connection import connect
 from ebhook.database.url import fill
 from tests.conftest import Ebhook, Fleet, Ran
-from tests.faults.watching import PATIENCE, ask, until
+from tests.support.watching import PATIENCE, ask, until
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ebhook.scratch import Flavour
+from ebhook.scratch.installation import Flavour
 from tests.conftest import Fleet, Ran
-from tests.hook.instance import Instance
+from tests.support.hook.instance import Instance
 
 Instances = Callable[..., Instance]
 Bundle = Callable[..., Path]
