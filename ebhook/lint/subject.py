@@ -9,11 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ebhook.lint.changes.change import Change, OfTable
+from ebhook.lint.changes.tables import CreateTable
+from ebhook.lint.changes.things import CreateThing
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.sandbox.recording import Failure, RecordedRun
 from ebhook.lint.sandbox.tape import Step
-from ebhook.lint.schema.applying import apply
-from ebhook.lint.schema.changes import Change, CreateTable, CreateThing, OfTable
 from ebhook.lint.schema.schema import Schema
 from ebhook.lint.servers import ServerVersion
 from ebhook.lint.source import Edit, Source, Span
@@ -218,4 +219,4 @@ def _done(run: RecordedRun) -> Iterator[Done]:
         schema = step.before
         for change in step.changes:
             yield Done(change, step, schema)
-            schema = apply(change, schema)
+            schema = change.apply(schema)

@@ -9,65 +9,94 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebhook.lint.schema import changes as of
+from ebhook.lint.changes.columns import (
+    AddColumn,
+    DropColumn,
+    ModifyColumn,
+    RenameColumn,
+    SetDefault,
+)
+from ebhook.lint.changes.keys import (
+    AddCheck,
+    AddForeignKey,
+    AddIndex,
+    AddPrimary,
+    DropConstraint,
+    DropForeignKey,
+    DropIndex,
+    DropPrimary,
+    RenameIndex,
+)
+from ebhook.lint.changes.rows import Data, OpaqueStatement, Read, SessionStatement
+from ebhook.lint.changes.tables import (
+    Convert,
+    CreateTable,
+    DropTable,
+    Rebuild,
+    RenameTable,
+    SetOption,
+    Toggle,
+    Truncate,
+)
+from ebhook.lint.changes.things import AlterThing, CreateThing, DropThing
 from ebhook.lint.schema.schema import Schema
 from ebhook.lint.sql.reading import count, read
-from ebhook.lint.sql.tokens import Unreadable
+from ebhook.sql.tokens import Unreadable
 
 TYPES = {
-    "ALTER TABLE t ADD COLUMN c INT NOT NULL DEFAULT 0 AFTER b": [of.AddColumn],
-    "ALTER TABLE `t` ADD (a INT, b INT, KEY x (b))": [of.AddColumn, of.AddColumn, of.AddIndex],
-    "alter table t add column if not exists c int": [of.AddColumn],
-    "ALTER TABLE t ADD COLUMN c INT, ALGORITHM=INSTANT": [of.AddColumn],
-    "ALTER TABLE t DROP COLUMN a, ADD COLUMN b INT": [of.DropColumn, of.AddColumn],
-    "ALTER TABLE t DROP a": [of.DropColumn],
-    "ALTER TABLE t MODIFY c VARCHAR(20) NOT NULL": [of.ModifyColumn],
-    "ALTER TABLE t CHANGE COLUMN a b INT UNSIGNED": [of.ModifyColumn],
-    "ALTER TABLE t RENAME TO b": [of.RenameTable],
-    "ALTER TABLE t RENAME COLUMN a TO b, RENAME INDEX c TO d": [of.RenameColumn, of.RenameIndex],
-    "RENAME TABLE a TO b, c TO d": [of.RenameTable, of.RenameTable],
-    "ALTER TABLE t ALTER COLUMN c SET DEFAULT 5": [of.SetDefault],
-    "ALTER TABLE t ALTER c DROP DEFAULT": [of.SetDefault],
-    "ALTER TABLE t ALTER INDEX i INVISIBLE": [of.Toggle],
-    "ALTER TABLE t ADD UNIQUE INDEX x (a, b(10))": [of.AddIndex],
-    "ALTER TABLE t ADD FULLTEXT KEY x (a) WITH PARSER ngram": [of.AddIndex],
+    "ALTER TABLE t ADD COLUMN c INT NOT NULL DEFAULT 0 AFTER b": [AddColumn],
+    "ALTER TABLE `t` ADD (a INT, b INT, KEY x (b))": [AddColumn, AddColumn, AddIndex],
+    "alter table t add column if not exists c int": [AddColumn],
+    "ALTER TABLE t ADD COLUMN c INT, ALGORITHM=INSTANT": [AddColumn],
+    "ALTER TABLE t DROP COLUMN a, ADD COLUMN b INT": [DropColumn, AddColumn],
+    "ALTER TABLE t DROP a": [DropColumn],
+    "ALTER TABLE t MODIFY c VARCHAR(20) NOT NULL": [ModifyColumn],
+    "ALTER TABLE t CHANGE COLUMN a b INT UNSIGNED": [ModifyColumn],
+    "ALTER TABLE t RENAME TO b": [RenameTable],
+    "ALTER TABLE t RENAME COLUMN a TO b, RENAME INDEX c TO d": [RenameColumn, RenameIndex],
+    "RENAME TABLE a TO b, c TO d": [RenameTable, RenameTable],
+    "ALTER TABLE t ALTER COLUMN c SET DEFAULT 5": [SetDefault],
+    "ALTER TABLE t ALTER c DROP DEFAULT": [SetDefault],
+    "ALTER TABLE t ALTER INDEX i INVISIBLE": [Toggle],
+    "ALTER TABLE t ADD UNIQUE INDEX x (a, b(10))": [AddIndex],
+    "ALTER TABLE t ADD FULLTEXT KEY x (a) WITH PARSER ngram": [AddIndex],
     "ALTER TABLE t ADD CONSTRAINT x FOREIGN KEY (a) REFERENCES b (c) ON DELETE SET NULL": [
-        of.AddForeignKey
+        AddForeignKey
     ],
-    "ALTER TABLE t ADD CHECK (a > 1), DROP CHECK b": [of.AddCheck, of.DropConstraint],
-    "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (a, b)": [of.DropPrimary, of.AddPrimary],
-    "ALTER TABLE t DROP FOREIGN KEY x": [of.DropForeignKey],
-    "ALTER TABLE t DEFAULT CHARSET utf8mb4 COLLATE = utf8mb4_bin COMMENT 'x'": [of.SetOption] * 3,
-    "ALTER TABLE t CONVERT TO CHARACTER SET latin1": [of.Convert],
-    "ALTER TABLE t PARTITION BY RANGE (a) (PARTITION p VALUES LESS THAN (5))": [of.Rebuild],
-    "ALTER TABLE t DROP PARTITION p": [of.Rebuild],
-    "ALTER TABLE t ORDER BY a, FORCE": [of.Rebuild],
-    "CREATE UNIQUE INDEX a ON t (b DESC) USING BTREE": [of.AddIndex],
-    "CREATE INDEX a ON t ((lower(b)))": [of.AddIndex],
-    "DROP INDEX a ON t": [of.DropIndex],
-    "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, KEY (id)) ENGINE=InnoDB": [of.CreateTable],
-    "CREATE TABLE IF NOT EXISTS a LIKE b": [of.CreateTable],
-    "CREATE TABLE a (PRIMARY KEY (x)) SELECT * FROM b": [of.CreateTable],
+    "ALTER TABLE t ADD CHECK (a > 1), DROP CHECK b": [AddCheck, DropConstraint],
+    "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (a, b)": [DropPrimary, AddPrimary],
+    "ALTER TABLE t DROP FOREIGN KEY x": [DropForeignKey],
+    "ALTER TABLE t DEFAULT CHARSET utf8mb4 COLLATE = utf8mb4_bin COMMENT 'x'": [SetOption] * 3,
+    "ALTER TABLE t CONVERT TO CHARACTER SET latin1": [Convert],
+    "ALTER TABLE t PARTITION BY RANGE (a) (PARTITION p VALUES LESS THAN (5))": [Rebuild],
+    "ALTER TABLE t DROP PARTITION p": [Rebuild],
+    "ALTER TABLE t ORDER BY a, FORCE": [Rebuild],
+    "CREATE UNIQUE INDEX a ON t (b DESC) USING BTREE": [AddIndex],
+    "CREATE INDEX a ON t ((lower(b)))": [AddIndex],
+    "DROP INDEX a ON t": [DropIndex],
+    "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, KEY (id)) ENGINE=InnoDB": [CreateTable],
+    "CREATE TABLE IF NOT EXISTS a LIKE b": [CreateTable],
+    "CREATE TABLE a (PRIMARY KEY (x)) SELECT * FROM b": [CreateTable],
     "CREATE TEMPORARY TABLE a (id INT)": [],
-    "CREATE OR REPLACE TABLE a (id INT)": [of.CreateTable],
-    "DROP TABLE IF EXISTS a, b CASCADE": [of.DropTable, of.DropTable],
-    "TRUNCATE t": [of.Truncate],
-    "OPTIMIZE TABLE a, b": [of.Rebuild, of.Rebuild],
-    "CREATE DEFINER=`a`@`%` SQL SECURITY INVOKER VIEW v AS SELECT 1": [of.CreateThing],
-    "CREATE OR REPLACE PROCEDURE p() BEGIN DELETE FROM a; DELETE FROM b; END": [of.CreateThing],
-    "DROP TRIGGER IF EXISTS t": [of.DropThing],
-    "ALTER DATABASE x CHARACTER SET utf8mb4": [of.AlterThing],
-    "INSERT INTO t (a) VALUES (1) ON DUPLICATE KEY UPDATE a = 2": [of.Data],
-    "REPLACE INTO t VALUES (1)": [of.Data],
-    "UPDATE a JOIN b ON a.x = b.x SET a.y = b.y WHERE b.z": [of.Data],
-    "WITH c AS (SELECT 1 AS x) DELETE FROM t WHERE x IN (SELECT x FROM c)": [of.Data],
-    "LOAD DATA LOCAL INFILE 'x' INTO TABLE t": [of.Data],
-    "(SELECT 1) UNION (SELECT 2)": [of.Read],
-    "SHOW TABLES": [of.Read],
-    "SET @a = 1": [of.SessionStatement],
-    "CALL p()": [of.OpaqueStatement],
-    "/*!40101 ALTER TABLE t DROP a */": [of.DropColumn],
-    "-- why\nALTER TABLE t /* here */ DROP a # now": [of.DropColumn],
+    "CREATE OR REPLACE TABLE a (id INT)": [CreateTable],
+    "DROP TABLE IF EXISTS a, b CASCADE": [DropTable, DropTable],
+    "TRUNCATE t": [Truncate],
+    "OPTIMIZE TABLE a, b": [Rebuild, Rebuild],
+    "CREATE DEFINER=`a`@`%` SQL SECURITY INVOKER VIEW v AS SELECT 1": [CreateThing],
+    "CREATE OR REPLACE PROCEDURE p() BEGIN DELETE FROM a; DELETE FROM b; END": [CreateThing],
+    "DROP TRIGGER IF EXISTS t": [DropThing],
+    "ALTER DATABASE x CHARACTER SET utf8mb4": [AlterThing],
+    "INSERT INTO t (a) VALUES (1) ON DUPLICATE KEY UPDATE a = 2": [Data],
+    "REPLACE INTO t VALUES (1)": [Data],
+    "UPDATE a JOIN b ON a.x = b.x SET a.y = b.y WHERE b.z": [Data],
+    "WITH c AS (SELECT 1 AS x) DELETE FROM t WHERE x IN (SELECT x FROM c)": [Data],
+    "LOAD DATA LOCAL INFILE 'x' INTO TABLE t": [Data],
+    "(SELECT 1) UNION (SELECT 2)": [Read],
+    "SHOW TABLES": [Read],
+    "SET @a = 1": [SessionStatement],
+    "CALL p()": [OpaqueStatement],
+    "/*!40101 ALTER TABLE t DROP a */": [DropColumn],
+    "-- why\nALTER TABLE t /* here */ DROP a # now": [DropColumn],
 }  # fmt: skip
 
 
@@ -136,8 +165,8 @@ def test_what_the_server_keeps_alike_is_read_alike(one: str, other: str) -> None
     """Two ways to say a type, and NULL where it goes without saying, are no change of a column."""
     first, second = (read(f"CREATE TABLE t (c {text})", Schema())[0] for text in (one, other))
 
-    assert isinstance(first, of.CreateTable)
-    assert isinstance(second, of.CreateTable)
+    assert isinstance(first, CreateTable)
+    assert isinstance(second, CreateTable)
     assert first.made == second.made
 
 
@@ -157,7 +186,7 @@ def test_whose_rows_change(sql: str, tables: tuple[str, ...]) -> None:
     """Through aliases and joins; another database with its name, the agency's own without."""
     (change,) = read(sql, Schema())
 
-    assert isinstance(change, of.Data)
+    assert isinstance(change, Data)
     assert change.tables == tables
 
 
@@ -181,7 +210,7 @@ def test_whether_all_rows_are_meant(sql: str, bounded: bool) -> None:
     """A condition that is always true is none."""
     (change,) = read(sql, Schema())
 
-    assert isinstance(change, of.Data)
+    assert isinstance(change, Data)
     assert change.bounded is bounded
 
 
@@ -201,7 +230,7 @@ def test_a_column_is_read_in_full() -> None:
         Schema(),
     )
 
-    assert isinstance(change, of.AddColumn)
+    assert isinstance(change, AddColumn)
     column = change.column
     assert (column.name, column.nullable, column.comment, column.place) == ("e", False, "it's", "d")
     assert column.type.arguments == ("'a'", "'it''s'")
@@ -213,8 +242,8 @@ def test_a_column_is_read_in_full() -> None:
 def test_create_or_replace_drops_what_was_there() -> None:
     """MariaDB's: to the previous release it is a table that is gone."""
     before = read("CREATE TABLE a (id INT)", Schema())[0]
-    assert isinstance(before, of.CreateTable)
+    assert isinstance(before, CreateTable)
 
     found = read("CREATE OR REPLACE TABLE a (id INT)", Schema({"a": before.made}))
 
-    assert [type(one) for one in found] == [of.DropTable, of.CreateTable]
+    assert [type(one) for one in found] == [DropTable, CreateTable]

@@ -1,1 +1,1 @@
-"""Corrected code: what undoes a change, and edits to the user's own statements."""
+"""Corrected code: Alembic code for types, edits to the user's own statements, a right downgrade()."""

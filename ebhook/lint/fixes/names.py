@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ebhook.lint.schema.changes import (
-    AddCheck,
-    AddColumn,
-    AddForeignKey,
-    AddIndex,
-    CreateTable,
-    CreateThing,
-    ModifyColumn,
-    RenameColumn,
-    RenameIndex,
-    RenameTable,
-)
+from ebhook.lint.changes.columns import AddColumn, ModifyColumn, RenameColumn
+from ebhook.lint.changes.keys import AddCheck, AddForeignKey, AddIndex, RenameIndex
+from ebhook.lint.changes.tables import CreateTable, RenameTable
+from ebhook.lint.changes.things import CreateThing
 from ebhook.lint.subject import Done, Subject
 
 

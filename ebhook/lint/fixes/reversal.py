@@ -8,35 +8,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from ebhook.lint.fixes.code import add_column_code, column_code, quoted
-from ebhook.lint.fixes.rewrite import statement_at
-from ebhook.lint.fixes.undoing import undo_code, undoes
-from ebhook.lint.sandbox import absent
-from ebhook.lint.schema.changes import (
+from ebhook.lint.changes.change import OfTable
+from ebhook.lint.changes.columns import DropColumn, ModifyColumn, SetDefault
+from ebhook.lint.changes.keys import (
     AddForeignKey,
     AddIndex,
-    CreateTable,
-    Data,
-    DropColumn,
     DropConstraint,
     DropForeignKey,
     DropIndex,
     DropPrimary,
+)
+from ebhook.lint.changes.rows import Data, OpaqueStatement, Read, SessionStatement
+from ebhook.lint.changes.tables import (
+    CreateTable,
     DropTable,
-    DropThing,
-    ModifyColumn,
-    OfTable,
-    OpaqueStatement,
-    Read,
     Rebuild,
     RenameTable,
-    SessionStatement,
-    SetDefault,
     SetOption,
     Toggle,
     Truncate,
 )
-from ebhook.lint.schema.schema import Column, Schema
+from ebhook.lint.changes.things import DropThing
+from ebhook.lint.fixes.code import add_column_code, column_code, quoted
+from ebhook.lint.fixes.rewrite import statement_at
+from ebhook.lint.sandbox import absent
+from ebhook.lint.schema.schema import Column
 from ebhook.lint.source import Edit, Span
 from ebhook.lint.subject import Done, Subject
 
@@ -75,13 +71,13 @@ def reversal(subject: Subject) -> Reversal:
         places = [
             place
             for place, done in enumerate(todo)
-            if place not in matched.values() and undoes(done, undone)
+            if place not in matched.values() and done.change.is_undone_by(undone.change)
         ]
         if places:
             matched[at] = places[-1]
         elif not _part_of(subject, undone):
             # Away and back again, as one has to with a foreign key: nothing has changed.
-            first = next((one for one in more if undoes(one, undone)), None)
+            first = next((one for one in more if one.change.is_undone_by(undone.change)), None)
             if first is not None:
                 more.remove(first)
             else:
@@ -144,7 +140,9 @@ def made_for_good(subject: Subject) -> list[Done]:
             continue
         change = one.change
         if isinstance(change, DROPS):
-            maker = next((made for made in reversed(left) if undoes(made, one)), None)
+            maker = next(
+                (made for made in reversed(left) if made.change.is_undone_by(change)), None
+            )
             if maker is not None:
                 left.remove(maker)
                 continue
@@ -261,20 +259,16 @@ def _lines(subject: Subject) -> Iterator[str]:
             continue
         if isinstance(change, Data) and set(change.tables) <= subject.made:
             continue
-        text = _own(subject, done) or undo_code(change, _before(done))
+        text = _own(subject, done) or change.undo_code(done.before)
         if text and text not in said:
             said.add(text)
             yield text
 
 
-def _before(done: Done) -> Schema:
-    return done.before
-
-
 def _own(subject: Subject, done: Done) -> str:
     """The user's own statement that undoes this and nothing else."""
     for undone in subject.undone:
-        if not undoes(done, undone):
+        if not done.change.is_undone_by(undone.change):
             continue
         alone = [one for one in subject.undone if one.span == undone.span]
         statement = statement_at(subject.source, undone.span)

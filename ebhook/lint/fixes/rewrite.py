@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
+from ebhook.lint.changes.tables import CreateTable
 from ebhook.lint.fixes.code import quoted
-from ebhook.lint.fixes.undoing import undoes
-from ebhook.lint.schema.changes import CreateTable
 from ebhook.lint.source import Edit, Source, Span, calls_in, keyword, literal
 from ebhook.lint.subject import Done, Subject
 
@@ -110,7 +109,9 @@ def counterparts(subject: Subject, of: Iterable[Done]) -> list[ast.stmt | None]:
     found = []
     for step in dict.fromkeys(one.step for one in subject.undone):
         changes = [one for one in subject.undone if one.step is step]
-        if changes and all(any(undoes(done, one) for done in wanted) for one in changes):
+        if changes and all(
+            any(done.change.is_undone_by(one.change) for done in wanted) for one in changes
+        ):
             found.append(statement_at(subject.source, changes[0].span))
     return found
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.change import OfTable
+from ebhook.lint.changes.tables import CreateTable
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.names import new_names
 from ebhook.lint.fixes.rewrite import swap_literal
-from ebhook.lint.schema.changes import CreateTable, OfTable
 from ebhook.lint.schema.schema import Schema
 from ebhook.lint.subject import Done, Subject
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ebhook.lint.changes.columns import AddColumn, ModifyColumn, SetDefault
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import add_column_code, column_code, drop_column_code
 from ebhook.lint.fixes.rewrite import counterparts, only_one, remove, statement_at, without
 from ebhook.lint.fixes.rewrite import replace as replace_statement
 from ebhook.lint.schema import sizes
-from ebhook.lint.schema.changes import AddColumn, ModifyColumn, SetDefault
 from ebhook.lint.schema.schema import Column, Table, Type
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.rows import SessionStatement
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.rewrite import remove, statement_at
-from ebhook.lint.schema.changes import SessionStatement
 from ebhook.lint.source import Span
 from ebhook.lint.subject import Done, Subject
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from ebhook.lint.changes.change import OfTable
+from ebhook.lint.changes.rows import Data
+from ebhook.lint.changes.tables import CreateTable
+from ebhook.lint.changes.things import OfThing
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.schema.changes import CreateTable, Data, OfTable, OfThing
 from ebhook.lint.subject import Done, Subject
 
 RULE = Rule("EBH070", "data and definitions are changed in one revision")

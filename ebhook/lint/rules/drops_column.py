@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.columns import DropColumn
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.rewrite import without
-from ebhook.lint.schema.changes import DropColumn
 from ebhook.lint.subject import Subject
 
 RULE = Rule("EBH002", "a column is dropped")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.keys import DropConstraint, DropForeignKey, DropIndex, DropPrimary
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.rewrite import without
-from ebhook.lint.schema.changes import DropConstraint, DropForeignKey, DropIndex, DropPrimary
 from ebhook.lint.subject import Done, Subject
 
 RULE = Rule("EBH005", "an index, a key or a constraint is dropped")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ebhook.lint.changes.rows import OpaqueStatement
+from ebhook.lint.changes.things import AlterThing, CreateThing, DropThing
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import quoted
 from ebhook.lint.fixes.rewrite import counterparts, only_one, remove, replace, statement_at, without
-from ebhook.lint.schema.changes import AlterThing, CreateThing, DropThing, OpaqueStatement
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 

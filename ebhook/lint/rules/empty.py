@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.rows import Read, SessionStatement
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.schema.changes import Read, SessionStatement
 from ebhook.lint.subject import Subject
 
 RULE = Rule("EBH030", "upgrade() does nothing")

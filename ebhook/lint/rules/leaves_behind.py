@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.reversal import DROPS, corrected, reversal
-from ebhook.lint.fixes.words import described, listed
+from ebhook.lint.fixes.words import listed
 from ebhook.lint.source import Edit, Span
 from ebhook.lint.subject import Subject
 
@@ -43,7 +43,7 @@ def _finding(subject: Subject, what: str) -> Finding:
     gone, stays = list[str](), list[str]()
     for one in reversal(subject).left:
         told = gone if isinstance(one.change, DROPS) else stays
-        if (words := described(one)) not in told:
+        if (words := one.change.thing) not in told:
             told.append(words)
     changed = reversal(subject).changed
     stays.extend(one.words for one in changed)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.columns import AddColumn, ModifyColumn
+from ebhook.lint.changes.keys import AddIndex
+from ebhook.lint.changes.tables import CreateTable
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.rewrite import column_call
 from ebhook.lint.schema import sizes
-from ebhook.lint.schema.applying import apply
-from ebhook.lint.schema.changes import AddColumn, AddIndex, CreateTable, ModifyColumn
 from ebhook.lint.schema.schema import Index, Part, Table
 from ebhook.lint.servers import ServerVersion
 from ebhook.lint.source import Edit
@@ -21,7 +22,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     for done in subject.done:
         if not isinstance(done.change, (CreateTable, AddColumn, AddIndex, ModifyColumn)):
             continue
-        table = apply(done.change, done.before).table(done.change.table)
+        table = done.change.apply(done.before).table(done.change.table)
         if table is None:
             continue
         new = done.change.index if isinstance(done.change, AddIndex) else None

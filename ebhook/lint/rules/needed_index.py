@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.keys import DropIndex
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import quoted
 from ebhook.lint.fixes.rewrite import remove, statement_at
-from ebhook.lint.schema.changes import DropIndex
 from ebhook.lint.schema.schema import Index, Part, Schema, Table
 from ebhook.lint.subject import Done, Subject
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.columns import AddColumn
+from ebhook.lint.changes.keys import AddIndex, AddPrimary
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import quoted
 from ebhook.lint.fixes.rewrite import (
@@ -16,7 +18,6 @@ from ebhook.lint.fixes.rewrite import (
     statement_at,
 )
 from ebhook.lint.fixes.words import listed
-from ebhook.lint.schema.changes import AddColumn, AddIndex, AddPrimary
 from ebhook.lint.schema.schema import Column
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject

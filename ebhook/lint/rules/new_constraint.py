@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.columns import AddColumn
+from ebhook.lint.changes.keys import AddCheck, AddForeignKey, AddIndex, AddPrimary
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import quoted
 from ebhook.lint.fixes.rewrite import (
@@ -17,7 +19,6 @@ from ebhook.lint.fixes.rewrite import (
     take_out,
     without,
 )
-from ebhook.lint.schema.changes import AddCheck, AddColumn, AddForeignKey, AddIndex, AddPrimary
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ebhook.lint.changes.columns import AddColumn
+from ebhook.lint.changes.keys import AddIndex
+from ebhook.lint.changes.tables import SetOption
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import quoted
 from ebhook.lint.fixes.rewrite import (
@@ -16,7 +19,6 @@ from ebhook.lint.fixes.rewrite import (
     take_out,
     without,
 )
-from ebhook.lint.schema.changes import AddColumn, AddIndex, SetOption
 from ebhook.lint.source import Edit, keyword
 from ebhook.lint.subject import Done, Subject
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.columns import AddColumn
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import harmless_default, quoted
 from ebhook.lint.fixes.rewrite import column_call, only_one, replace, set_keyword, statement_at
-from ebhook.lint.schema.changes import AddColumn
 from ebhook.lint.source import Edit, keyword, literal
 from ebhook.lint.subject import Done, Subject
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from ebhook.lint.changes.rows import Data
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.passing import origins, passing
-from ebhook.lint.schema.changes import Data
 from ebhook.lint.source import Source, Span
 from ebhook.lint.subject import Done, Subject
 

@@ -6,17 +6,13 @@ import ast
 import re
 from collections.abc import Iterator
 
+from ebhook.lint.changes.change import OfTable
+from ebhook.lint.changes.rows import Data, OpaqueStatement, SessionStatement
+from ebhook.lint.changes.tables import RenameTable
+from ebhook.lint.changes.things import OfThing
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import quoted
 from ebhook.lint.fixes.rewrite import remove, statement_at, take_out
-from ebhook.lint.schema.changes import (
-    Data,
-    OfTable,
-    OfThing,
-    OpaqueStatement,
-    RenameTable,
-    SessionStatement,
-)
 from ebhook.lint.source import Edit, Source, Span, keyword, literal
 from ebhook.lint.subject import Done, Subject
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.tables import METADATA_OPTIONS, Convert, Rebuild, SetOption
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import quoted
 from ebhook.lint.fixes.rewrite import counterparts, only_one, remove, replace, statement_at, without
-from ebhook.lint.schema.changes import METADATA_OPTIONS, Convert, Rebuild, SetOption
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 

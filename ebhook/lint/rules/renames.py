@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.columns import ModifyColumn, RenameColumn
+from ebhook.lint.changes.keys import RenameIndex
+from ebhook.lint.changes.tables import RenameTable
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import add_column_code, column_code, drop_column_code, quoted
 from ebhook.lint.fixes.rewrite import counterparts, only_one, remove, replace, statement_at, without
-from ebhook.lint.schema.changes import ModifyColumn, RenameColumn, RenameIndex, RenameTable
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.keys import AddCheck, AddForeignKey
+from ebhook.lint.changes.tables import CreateTable
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.rewrite import swap_literal
-from ebhook.lint.schema.changes import AddCheck, AddForeignKey, CreateTable
 from ebhook.lint.schema.schema import Check, ForeignKey, Schema
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject

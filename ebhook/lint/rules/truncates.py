@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.tables import Truncate
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.rewrite import without
-from ebhook.lint.schema.changes import Truncate
 from ebhook.lint.subject import Subject
 
 RULE = Rule("EBH006", "a table is emptied with TRUNCATE")

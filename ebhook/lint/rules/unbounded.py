@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebhook.lint.changes.rows import Data
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import quoted
 from ebhook.lint.fixes.rewrite import only_one, replace, statement_at
-from ebhook.lint.schema.changes import Data
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.reversal import reversal
 from ebhook.lint.fixes.rewrite import remove, statement_at
-from ebhook.lint.fixes.words import done_to
 from ebhook.lint.subject import Subject
 
 RULE = Rule("EBH012", "downgrade() does more than taking upgrade() back")
@@ -17,7 +16,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     if not (subject.upgrade.complete and subject.downgrade.complete):
         return
     for undone in reversal(subject).more:
-        what = done_to(undone)
+        what = undone.change.words
         statement = statement_at(subject.source, undone.span)
         alone = len([one for one in subject.undone if one.span == undone.span]) == 1
         yield subject.finding(

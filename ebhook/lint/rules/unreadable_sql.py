@@ -8,8 +8,8 @@ from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import quoted
 from ebhook.lint.fixes.rewrite import replace, statement_at
 from ebhook.lint.sql import reading
-from ebhook.lint.sql.tokens import split
 from ebhook.lint.subject import Subject
+from ebhook.sql.tokens import split
 
 RULE = Rule("EBH091", "SQL that cannot be read")
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.reversal import corrected, reversal
-from ebhook.lint.fixes.words import described
 from ebhook.lint.subject import Subject
 
 RULE = Rule("EBH011", "downgrade() is not in the reverse order of upgrade()")
@@ -20,7 +19,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield subject.finding(
             RULE,
             second,
-            f"downgrade() takes back {described(first)} before {described(second)}, although "
+            f"downgrade() takes back {first.change.thing} before {second.change.thing}, although "
             "upgrade() did them in that order. What is built on the first may still be there when it "
             "goes, and foreign keys refuse that (1451, 1828, 3730); and a downgrade that dies half "
             "way leaves a state that upgrade() never had. Go backwards, line by line.",

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 from ebhook.lint.sandbox import absent, guard
 from ebhook.lint.sandbox.driver import SandboxConnection
 from ebhook.lint.sandbox.tape import Event, Step, Tape
-from ebhook.lint.schema.schema import DATABASE, Schema
+from ebhook.lint.schema.schema import Schema
 from ebhook.lint.servers import ServerVersion
 from ebhook.lint.source import Source, Span
+from ebhook.sql.tokens import THIS_DATABASE
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -82,7 +83,7 @@ class SandboxRecorder:
         self._tape = Tape(server)
         self._first = True
         self._engine = sa.create_engine(
-            f"mysql+pymysql://lint@localhost/{DATABASE}",
+            f"mysql+pymysql://lint@localhost/{THIS_DATABASE}",
             creator=self._connect,
             poolclass=sa.pool.NullPool,
         )

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Literal
 
+from ebhook.lint.changes.change import Change
+from ebhook.lint.changes.rows import OpaqueStatement, Read, SessionStatement
 from ebhook.lint.sandbox import guard
 from ebhook.lint.sandbox.driver import DriverReply
 from ebhook.lint.schema import show
-from ebhook.lint.schema.applying import apply
-from ebhook.lint.schema.changes import Change, OpaqueStatement, Read, SessionStatement
-from ebhook.lint.schema.schema import DATABASE, Schema
+from ebhook.lint.schema.schema import Schema
 from ebhook.lint.servers import ServerVersion
 from ebhook.lint.source import Source, Span
 from ebhook.lint.sql.dml import columns_of
 from ebhook.lint.sql.reading import read
-from ebhook.lint.sql.tokens import Unreadable
+from ebhook.sql.tokens import THIS_DATABASE, Unreadable
 
 _MOST_STATEMENTS = 20_000
 _HIDES = frozenset({"CALL", "EXECUTE"})
@@ -96,7 +96,7 @@ class Tape:
         ):
             self.events.append(Event("hidden", " ".join(sql.split()), place))
         for change in changes:
-            self.schema = apply(change, self.schema)
+            self.schema = change.apply(self.schema)
         return DriverReply()
 
     def committed(self, *, own: bool) -> None:
@@ -197,7 +197,7 @@ class Tape:
             if table is None:
                 from pymysql.err import ProgrammingError
 
-                raise ProgrammingError(1146, f"Table '{DATABASE}.{name}' doesn't exist")
+                raise ProgrammingError(1146, f"Table '{THIS_DATABASE}.{name}' doesn't exist")
         return table
 
     def _show_create(self, match: re.Match[str], place: tuple[Span, ...]) -> DriverReply:
@@ -233,7 +233,7 @@ class Tape:
         return DriverReply(("VERSION()",), ((self._server.banner,),))
 
     def _database(self, *_: object) -> DriverReply:
-        return DriverReply(("DATABASE()",), ((DATABASE,),))
+        return DriverReply(("DATABASE()",), ((THIS_DATABASE,),))
 
     def _constant(self, match: re.Match[str], _: object) -> DriverReply | None:
         """A SELECT without FROM reads no table."""

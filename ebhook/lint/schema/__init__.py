@@ -1,1 +1,1 @@
-"""A schema as the chain leaves it, what changes it, and how a server shows it."""
+"""A schema as the chain leaves it, its sizes, and how a server shows it. What changes it: `ebhook.lint.changes`."""

@@ -100,7 +100,9 @@ class Check:
     text: str
 
 
-DATABASE = "tenant"  # what the pretended server calls the agency's database
+TEXTS = frozenset({
+    "char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -158,3 +160,41 @@ Named = TypeVar("Named", Column, Index, ForeignKey, Check)
 def _named(those: Iterable[Named], name: str) -> Named | None:
     wanted = name.lower()
     return next((one for one in those if one.name.lower() == wanted), None)
+
+
+def keyed(table: Table, column: Column) -> Table:
+    """`table` with the key that a column's definition makes (UNIQUE, PRIMARY KEY)."""
+    if column.key == "primary":
+        return replace(table, primary=(column.name,))
+    if column.key == "unique":
+        name = free_name(table, column.name)
+        index = Index(name, (Part(column.name),), unique=True)
+        return replace(table, indexes=(*table.indexes, index))
+    return table
+
+
+def free_name(table: Table, name: str) -> str:
+    """The name that the server gives to a key without one: its first column, or that with _2."""
+    found, number = name, 2
+    while table.index(found) is not None:
+        found, number = f"{name}_{number}", number + 1
+    return found
+
+
+def with_index(table: Table, index: Index) -> Table:
+    """`table` with one more index, and without what the server had made in its place."""
+    kept = tuple(one for one in table.indexes if not (one.implied and index.serves(one.columns)))
+    return replace(table, indexes=(*kept, index))
+
+
+def with_implied_indexes(table: Table) -> Table:
+    """`table` with an index for each foreign key: the server makes one where there is none."""
+    indexes = list(table.indexes)
+    primary = Index("PRIMARY", tuple(Part(one) for one in table.primary), unique=True)
+    for key in table.foreign_keys:
+        if not any(one.serves(key.columns) for one in (primary, *indexes)):
+            parts = tuple(Part(one) for one in key.columns)
+            name = key.columns[0] if key.unnamed else key.name
+            known = replace(table, indexes=tuple(indexes))
+            indexes.append(Index(free_name(known, name), parts, implied=True))
+    return replace(table, indexes=tuple(indexes))

@@ -1,1 +1,1 @@
-"""Statements as text, read into changes: tokens, DDL, table elements, column definitions, DML."""
+"""Statements read into changes: DDL, table elements, column definitions, DML. Tokens: `ebhook.sql`."""

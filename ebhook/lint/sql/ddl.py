@@ -9,36 +9,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from ebhook.lint.schema.applying import apply, with_implied_indexes
-from ebhook.lint.schema.changes import (
+from ebhook.lint.changes.change import Change
+from ebhook.lint.changes.columns import DropColumn, ModifyColumn, RenameColumn, SetDefault
+from ebhook.lint.changes.keys import (
     AddIndex,
-    AlterThing,
-    Change,
-    Convert,
-    CreateTable,
-    CreateThing,
-    DropColumn,
     DropConstraint,
     DropForeignKey,
     DropIndex,
     DropPrimary,
-    DropTable,
-    DropThing,
-    ModifyColumn,
-    OpaqueStatement,
-    Rebuild,
-    RenameColumn,
     RenameIndex,
+)
+from ebhook.lint.changes.rows import OpaqueStatement
+from ebhook.lint.changes.tables import (
+    Convert,
+    CreateTable,
+    DropTable,
+    Rebuild,
     RenameTable,
-    SetDefault,
     SetOption,
     Toggle,
     Truncate,
 )
-from ebhook.lint.schema.schema import DATABASE, Schema, Table
+from ebhook.lint.changes.things import AlterThing, CreateThing, DropThing
+from ebhook.lint.schema.schema import Schema, Table, with_implied_indexes
 from ebhook.lint.sql.definition import column, default
 from ebhook.lint.sql.elements import Elements, elements
-from ebhook.lint.sql.tokens import TokenCursor
+from ebhook.sql.tokens import THIS_DATABASE, TokenCursor
 
 VERBS = frozenset({
     "CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE", "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK",
@@ -74,7 +70,7 @@ class _Reader(Elements):
         """`change` happens; the text from token `start` on says so, unless it has its own."""
         change = replace(change, clause=change.clause or self.cursor.since(start))
         self.found.append(change)
-        self.schema = apply(change, self.schema)
+        self.schema = change.apply(self.schema)
 
     def statement(self) -> None:
         cursor, start = self.cursor, self.cursor.at
@@ -201,7 +197,7 @@ class _Reader(Elements):
         options = ("DEFAULT", "CHARACTER", "CHARSET", "COLLATE", "ENCRYPTION", "READ", "UPGRADE")
         name = "" if cursor.word in options else cursor.name()
         rest = {cursor.word, cursor.ahead(1)}
-        if name == DATABASE and not rest & {"ENCRYPTION", "READ", "UPGRADE"}:
+        if name == THIS_DATABASE and not rest & {"ENCRYPTION", "READ", "UPGRADE"}:
             name = ""
         cursor.at = len(cursor.tokens)
         self.add(AlterThing("DATABASE", name), start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ebhook.lint.schema.schema import Column, Default, Type
-from ebhook.lint.sql.tokens import TokenCursor, text_of_string
+from ebhook.sql.tokens import TokenCursor, text_of_string
 
 # Other names for MySQL's own types.
 _SAME = {

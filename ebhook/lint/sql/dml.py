@@ -7,9 +7,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from ebhook.lint.schema.changes import Data
-from ebhook.lint.schema.schema import DATABASE
-from ebhook.lint.sql.tokens import Token, Unreadable, tokenize
+from ebhook.lint.changes.rows import Data
+from ebhook.sql.tokens import THIS_DATABASE, Token, Unreadable, tokenize
 
 # Another value at each call, or on each server.
 _PASSING = frozenset({
@@ -112,7 +111,7 @@ def _targets(tree: Any, verb: str) -> tuple[tuple[str, ...], str]:
 
 
 def _name(table: Any) -> str:
-    return f"{table.db}.{table.name}" if table.db and table.db != DATABASE else str(table.name)
+    return f"{table.db}.{table.name}" if table.db and table.db != THIS_DATABASE else str(table.name)
 
 
 def _meant(tree: Any, table: Any) -> Any:

@@ -6,19 +6,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from ebhook.lint.changes.change import Change
+from ebhook.lint.changes.columns import AddColumn
+from ebhook.lint.changes.keys import AddCheck, AddForeignKey, AddIndex, AddPrimary
 from ebhook.lint.schema import show
-from ebhook.lint.schema.applying import free_name, keyed
-from ebhook.lint.schema.changes import (
-    AddCheck,
-    AddColumn,
-    AddForeignKey,
-    AddIndex,
-    AddPrimary,
-    Change,
+from ebhook.lint.schema.schema import (
+    Check,
+    Column,
+    ForeignKey,
+    Index,
+    Part,
+    Table,
+    free_name,
+    keyed,
 )
-from ebhook.lint.schema.schema import Check, Column, ForeignKey, Index, Part, Table
 from ebhook.lint.sql.definition import column, expression
-from ebhook.lint.sql.tokens import TokenCursor, Unreadable, text_of_string
+from ebhook.sql.tokens import TokenCursor, Unreadable, text_of_string
 
 _KINDS = {"": "", "FULLTEXT": "fulltext", "SPATIAL": "spatial", "VECTOR": "vector"}
 _OPTIONS = frozenset({

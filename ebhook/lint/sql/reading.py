@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ebhook.lint.schema.changes import Change, OpaqueStatement, Read, SessionStatement
+from ebhook.lint.changes.change import Change
+from ebhook.lint.changes.rows import OpaqueStatement, Read, SessionStatement
 from ebhook.lint.schema.schema import Schema
 from ebhook.lint.sql import ddl, dml
-from ebhook.lint.sql.tokens import Unreadable, split, tokenize
 from ebhook.sql.statement import Kind, kind_of
+from ebhook.sql.tokens import Unreadable, split, tokenize
 
 
 def read(sql: str, schema: Schema) -> tuple[Change, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ebhook.lint.schema.schema import DATABASE
+THIS_DATABASE = "tenant"  # what lint's pretended server calls the agency's database
 
 _TOKEN = re.compile(
     r"""
@@ -139,11 +139,11 @@ class TokenCursor:
         raise self.unexpected()
 
     def qualified(self) -> str:
-        """A table's name, with its database when that is another one."""
+        """A table's name, with its database when that is another one than this."""
         name = self.name()
         if not self.accept("."):
             return name
-        return self.name() if name == DATABASE else f"{name}.{self.name()}"
+        return self.name() if name == THIS_DATABASE else f"{name}.{self.name()}"
 
     def since(self, start: int) -> str:
         """The text from token number `start` to here."""
