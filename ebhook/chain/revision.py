@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from inspect import cleandoc
 from pathlib import Path
 
+from ebhook.chain.version_file import assignment, docstring, ids, literal_of, message, parsed
 from ebhook.errors import ChainBroken
 
 
@@ -49,11 +49,7 @@ def said_by(content: bytes) -> tuple[str, str | None] | None:
         doc = cleandoc(found[2].decode().replace("\r\n", "\n"))
     except UnicodeDecodeError:
         return None
-    return _message(doc), _date(doc)
-
-
-def _message(doc: str) -> str:
-    return doc.partition("\n")[0].strip()
+    return message(doc), _date(doc)
 
 
 def _date(doc: str) -> str | None:
@@ -74,52 +70,36 @@ def _unreadable(path: Path, error: Exception) -> ChainBroken:
 def parse(path: Path, content: bytes) -> Revision:
     """The revision that a version file is, without running it. Raises `ChainBroken`."""
     try:
-        module = ast.parse(content, str(path))
-    except (SyntaxError, ValueError) as error:
+        module = parsed(content, str(path))
+    except SyntaxError as error:
         raise _unreadable(path, error) from None
-    values = dict(_literals(module, path))
-    id = values.get("revision")
+    id = _literal(module, "revision", path)
     if not isinstance(id, str) or not id:
         raise ChainBroken(
             f"{path}: has no revision = '…' at its top.",
             "No database was touched.",
             "Is it a version file? Mend it or move it out of the folder, then: ebhook history",
         )
-    doc = ast.get_docstring(module) or ""
+    doc = docstring(module)
     return Revision(
         id=id,
-        parents=_as_ids(values.get("down_revision")),
-        message=_message(doc) or path.stem,
+        parents=ids(_literal(module, "down_revision", path)),
+        message=message(doc) or path.stem,
         date=_date(doc),
         path=path,
         checksum=checksum_of(content),
     )
 
 
-def _literals(module: ast.Module, path: Path) -> Iterator[tuple[str, object]]:
-    for statement in module.body:
-        if isinstance(statement, ast.Assign):
-            targets: list[ast.expr] = statement.targets
-        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            targets = [statement.target]
-        else:
-            continue
-        assert statement.value is not None
-        for target in targets:
-            if isinstance(target, ast.Name) and target.id in ("revision", "down_revision"):
-                try:
-                    yield target.id, ast.literal_eval(statement.value)
-                except (ValueError, TypeError):
-                    raise ChainBroken(
-                        f"{path}, line {statement.lineno}: {target.id} is not a plain literal.",
-                        "No database was touched.",
-                        "Write the id itself there, then: ebhook history",
-                    ) from None
-
-
-def _as_ids(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, (tuple, list, set)):
-        return tuple(str(one) for one in value)
-    return ()
+def _literal(module: ast.Module, name: str, path: Path) -> object:
+    node = assignment(module, name)
+    if node is None:
+        return None
+    try:
+        return literal_of(node.value)
+    except ValueError as error:
+        raise ChainBroken(
+            f"{path}, line {node.lineno}: {name} is {error}.",
+            "No database was touched.",
+            "Write the id itself there, then: ebhook history",
+        ) from None

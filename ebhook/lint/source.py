@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ebhook.chain import version_file
+
 
 @dataclass(frozen=True, order=True)
 class Span:
@@ -118,27 +120,14 @@ class Source:
 
     def assignment(self, name: str) -> ast.Assign | ast.AnnAssign | None:
         """Where the file says ``name = …`` at its top; the last time counts."""
-        if self.tree is None:
-            return None
-        for node in reversed(self.tree.body):
-            targets: list[ast.expr] = []
-            if isinstance(node, ast.Assign):
-                targets = node.targets
-            elif isinstance(node, ast.AnnAssign):
-                targets = [node.target]
-            if any(isinstance(one, ast.Name) and one.id == name for one in targets):
-                assert isinstance(node, (ast.Assign, ast.AnnAssign))
-                return node
-        return None
+        return version_file.assignment(self.tree, name) if self.tree is not None else None
 
     def value(self, name: str) -> object:
         """The literal that the file assigns to `name` at its top; None when there is none."""
         node = self.assignment(name)
-        if node is None or node.value is None:
-            return None
         try:
-            return ast.literal_eval(node.value)
-        except (ValueError, TypeError, SyntaxError):
+            return version_file.literal_of(node.value) if node is not None else None
+        except ValueError:
             return None
 
     @cached_property
@@ -195,32 +184,17 @@ class Source:
         return "\n".join(found)
 
 
-def read_source(path: Path) -> Source:
-    """Raises `OSError` or `SyntaxError` (for text that is no UTF-8, too)."""
-    text, error = try_source(path)
-    if error is not None:
-        raise error
-    return text
-
-
 def try_source(path: Path) -> tuple[Source, SyntaxError | None]:
     """The file, and what Python has against it."""
     content = path.read_bytes()
     try:
-        # As Python itself decodes it: a coding line, a byte order mark.
-        import tokenize
-
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
-        text = content.decode(encoding)
-    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
-        lossy = content.decode("utf-8", "replace")
-        return Source(path, lossy, None), SyntaxError(f"cannot be decoded: {error}")
+        text = version_file.decoded(content)
+    except SyntaxError as error:
+        return Source(path, content.decode("utf-8", "replace"), None), error
     try:
-        return Source(path, text, ast.parse(text, str(path))), None
-    except (SyntaxError, ValueError, RecursionError) as error:
-        if isinstance(error, SyntaxError):
-            return Source(path, text, None), error
-        return Source(path, text, None), SyntaxError(str(error))
+        return Source(path, text, version_file.parsed(text, str(path))), None
+    except SyntaxError as error:
+        return Source(path, text, None), error
 
 
 def keyword(call: ast.Call, name: str) -> ast.expr | None:

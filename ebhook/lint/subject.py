@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ebhook.chain import version_file
 from ebhook.lint.changes.change import Change, OfTable
 from ebhook.lint.changes.tables import CreateTable
 from ebhook.lint.changes.things import CreateThing
@@ -40,26 +41,20 @@ class VersionFile:
 
     @cached_property
     def parents(self) -> tuple[str, ...]:
-        found = self.source.value("down_revision")
-        if isinstance(found, str):
-            return (found,)
-        return tuple(map(str, found)) if isinstance(found, (tuple, list, set)) else ()
+        return version_file.ids(self.source.value("down_revision"))
 
     @cached_property
     def after(self) -> tuple[str, ...]:
         """What has to be there before it: its parents, and depends_on."""
-        found = self.source.value("depends_on")
-        more = (found,) if isinstance(found, str) else found
-        listed = map(str, more) if isinstance(more, (tuple, list, set)) else ()
-        return (*self.parents, *listed)
+        return (*self.parents, *version_file.ids(self.source.value("depends_on")))
 
     @cached_property
     def doc(self) -> str:
-        return (ast.get_docstring(self.source.tree) or "") if self.source.tree else ""
+        return version_file.docstring(self.source.tree)
 
     @property
     def message(self) -> str:
-        return self.doc.partition("\n")[0].strip()
+        return version_file.message(self.doc)
 
     def place(self, name: str = "revision") -> Span:
         """Where the file assigns `name`; its first line when it does not."""

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from warnings import catch_warnings, simplefilter
 
+from ebhook.chain.version_file import parsed
 from ebhook.upgrade.project import Project
 
 _TEMPLATES = {"alembic": ("generic", "pyproject"), "flask_migrate": ("flask",)}
@@ -87,10 +87,8 @@ def is_plain(version_file: Path) -> bool:
 def _parsed(file: Path) -> ast.Module | None:
     """Without its docstrings, and other texts that stand alone."""
     try:
-        with catch_warnings():
-            simplefilter("ignore")  # they were told when it was imported
-            tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
+        tree = parsed(file.read_bytes())
+    except (OSError, SyntaxError):
         return None
     tree.body = [node for node in tree.body if not _is_text(node)]
     return tree
