@@ -166,7 +166,9 @@ def server(request: pytest.FixtureRequest) -> Iterator[AnyServer]:
         yield GivenServer(flavour, given)
         return
     try:
-        running = Server(locate(flavour) or fetch(flavour, print), parent=SERVERS_FOLDER)
+        running = Server(
+            locate(flavour) or fetch(flavour, print), parent=SERVERS_FOLDER, password=""
+        )
     except ScratchFailed as failure:
         _missing(flavour, failure)
         return

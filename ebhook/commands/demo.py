@@ -89,7 +89,7 @@ def _environment(scratch: Server, settings: Settings) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("EBHOOK_TENANTS_", "RDS_", "EBHOOK_ROLLOUT_"))
     }
-    url = f"mysql+pymysql://root@{scratch.host}:{scratch.port}/{{tenant}}"
+    url = scratch.url("{tenant}")
     kept |= {"EBHOOK_TENANTS_URL": url, "EBHOOK_TENANTS_NAMES": ",".join(AGENCIES)}
     kept |= {"EBHOOK_MIGRATIONS": str(settings.folder)}
     return kept

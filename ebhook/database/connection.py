@@ -110,6 +110,13 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
     return connection
 
 
+# Options of a URL that PyMySQL takes as they are; those of TLS are read by `ebhook.database.tls`.
+_TAKEN = (
+    "bind_address", "charset", "collation", "init_command", "program_name", "server_public_key",
+    "sql_mode", "unix_socket",
+)  # fmt: skip
+
+
 def _open(url: Url, database: str | None, timeout: float) -> Connection:
     options: dict[str, Any] = dict(
         host=url.host,
@@ -125,7 +132,7 @@ def _open(url: Url, database: str | None, timeout: float) -> Connection:
         read_timeout=max(1.0, timeout),
         write_timeout=max(1.0, timeout),
     )
-    for name in ("unix_socket", "charset", "bind_address", "server_public_key"):
+    for name in _TAKEN:
         if url.options.get(name):
             options[name] = url.options[name]
     connection = SecureConnection(url, **options)

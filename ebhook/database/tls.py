@@ -73,7 +73,9 @@ def _context(options: tuple[tuple[str, str], ...]) -> ssl.SSLContext:
     context.check_hostname = verify == "full"
     context.verify_mode = ssl.CERT_NONE if verify == "off" else ssl.CERT_REQUIRED
     if named.get("ssl_cert"):
-        context.load_cert_chain(named["ssl_cert"], named.get("ssl_key"))
+        # A key that needs a passphrase must not ask for it on the terminal.
+        passphrase = named.get("ssl_key_password", "")
+        context.load_cert_chain(named["ssl_cert"], named.get("ssl_key"), lambda: passphrase)
     if named.get("ssl_cipher"):
         context.set_ciphers(named["ssl_cipher"])
     return context

@@ -20,6 +20,25 @@ if TYPE_CHECKING:
 
 DRIVERS = ("mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql")
 
+# What a URL may ask of a connection: the names are PyMySQL's and SQLAlchemy's.
+OPTIONS = frozenset({
+    "bind_address", "charset", "collation", "init_command", "program_name", "server_public_key",
+    "sql_mode", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_check_hostname", "ssl_cipher", "ssl_key",
+    "ssl_key_password", "ssl_verify_cert", "ssl_verify_identity", "unix_socket",
+})  # fmt: skip
+# Others that PyMySQL knows, and what to do instead.
+_INSTEAD = {
+    **dict.fromkeys(("user", "password", "passwd"), "write the login before the @"),
+    **dict.fromkeys(("host", "port", "db", "database"), "write the place before the ?"),
+    "connect_timeout": "set connect_timeout",
+    **dict.fromkeys(("read_timeout", "write_timeout"), "leave it out: a long ALTER is silent"),
+    "autocommit": "leave it out: ebhook commits by itself",
+}
+# How other drivers spell that TLS is wanted. Left unread, the connection would be in clear.
+_TLS = re.compile(
+    r"(use_?)?(ssl|tls)([_-]?mode)?|ssl_disabled|require_?ssl|verify_?server_?certificate", re.I
+)
+
 _GRAMMAR = re.compile(
     r"""
     (?P<driver>[\w+]+)://
@@ -91,6 +110,7 @@ def parse_url(text: str) -> Url:
     options = dict(parse_qsl(match["query"] or ""))
     host = match["ipv6"] or match["host"] or "localhost"
     _check_host(host)
+    _check_options(options)
     _check_charset(options.get("charset"))
     return Url(
         host=host,
@@ -100,6 +120,28 @@ def parse_url(text: str) -> Url:
         database=unquote(match["database"]) if match["database"] else None,
         options=options,
     )
+
+
+def _check_options(options: Mapping[str, str]) -> None:
+    """An option that nobody reads would be a demand that nobody meets."""
+    for name in options:
+        if name in OPTIONS:
+            continue
+        if _TLS.fullmatch(name):
+            raise UrlInvalid(
+                f"has the option {name!r}, which ebhook does not read; say ssl_ca=FILE in the URL, or "
+                "set tls.ca and tls.verify"
+            )
+        if name in _INSTEAD:
+            raise UrlInvalid(f"has the option {name!r}; {_INSTEAD[name]}")
+        from difflib import get_close_matches  # late: hardly ever needed
+
+        close = get_close_matches(name, OPTIONS, n=1)
+        meant = f" (did you mean {close[0]!r}?)" if close else ""
+        raise UrlInvalid(
+            f"has the option {name[:40]!r}, which is not known{meant}; known are "
+            f"{', '.join(sorted(OPTIONS))}"
+        )
 
 
 def _check_host(host: str) -> None:

@@ -98,7 +98,7 @@ def installation_in(flavour: Flavour, root: Path) -> Installation | None:
         *(str(loader), "--library-path", ":".join(map(str, libraries))),
         *(str(program), "--no-defaults", f"--basedir={root / 'usr'}"),
         *(f"--lc-messages-dir={share}", f"--character-sets-dir={share / 'charsets'}"),
-        *(f"--plugin-dir={root / 'usr/lib/mysql/plugin'}", "--secure-file-priv="),
+        *(f"--plugin-dir={root / 'usr/lib/mysql/plugin'}",),
     )
     banner = _banner(command)
     return Installation(flavour, _version(banner), command, share) if banner else None

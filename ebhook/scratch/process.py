@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import random
+import secrets
 import shutil
 import socket
 import subprocess
@@ -35,6 +37,9 @@ _MARIADB_SYSTEM_SQL = (
     "*_sys_schema.sql",
 )
 
+# Whom a server runs as when root starts it, the first that there is.
+_USERS = ("mysql", "nobody")
+
 # With skip-name-resolve, 127.0.0.1 is not localhost. MariaDB's own scripts know that.
 _MYSQL_ROOT_SQL = """\
 CREATE USER root@'127.0.0.1';
@@ -47,6 +52,9 @@ def server(
     flavour: Flavour, options: Sequence[str] = (), report: Report | None = None
 ) -> Iterator[Server]:
     """A running server, for as long as the block lasts; fetched first where the machine has none.
+
+    Other users of the machine can reach its port. So root has a random password there, the socket
+    is in a folder that only its owner may open, and SQL reads and writes no files.
 
     *options* are the server program's own and come last, so they win over the ones given here.
     """
@@ -73,9 +81,13 @@ class Server:
         options: Sequence[str] = (),
         *,
         parent: Path | None = None,
+        password: str | None = None,
     ) -> None:
-        """*parent* is where its folder is made, else among the user's temporary files."""
+        """*parent* is where its folder is made, else among the user's temporary files. *password* is
+        root's; None: a random one; empty: anybody on this machine may be root."""
         self.installation = installation
+        self.password = secrets.token_urlsafe(24) if password is None else password
+        self.user = server_user(installation)
         self.flavour, self.version = installation.flavour, installation.version
         self.options = tuple(options)
         self.port = 0
@@ -100,9 +112,12 @@ class Server:
         """
         if not self.datadir.exists():
             self._create_datadir()
+            self._hand_over()
         for _ in range(_PORT_TRIES):
             port = self.port or _free_port()
-            answer = self._ask(do="start", command=self._command(port), socket=str(self._socket))
+            with self._first_statements() as script:
+                command = [*self._command(port), f"--init-file={script}"]
+                answer = self._ask(do="start", command=command, socket=str(self._socket))
             if answer["exit"] is None:
                 self.port, self.pid = port, answer["pid"]
                 return
@@ -123,7 +138,9 @@ class Server:
         self._supervisor.communicate()
 
     def url(self, database: str = "") -> str:
-        return f"mysql+pymysql://root@{self.host}:{self.port}/{database}?charset=utf8mb4"
+        """SQLAlchemy's URL of a database, as root; it holds the password."""
+        login = f"root:{self.password}" if self.password else "root"
+        return f"mysql+pymysql://{login}@{self.host}:{self.port}/{database}?charset=utf8mb4"
 
     def connect(self, **arguments: Any) -> Connection[Any]:
         """A connection as root that commits every statement; *arguments* are PyMySQL's and win."""
@@ -131,6 +148,7 @@ class Server:
             "host": self.host,
             "port": self.port,
             "user": "root",
+            "password": self.password,
             "charset": "utf8mb4",
             "autocommit": True,
         }
@@ -162,16 +180,51 @@ class Server:
             f"--tmpdir={self.folder}",
             "--character-set-server=utf8mb4",
             "--loose-mysqlx=OFF",
+            f"--secure-file-priv={self._no_files}",
             # Servers refuse to run as root unless told to.
-            *(["--user=root"] if os.geteuid() == 0 else []),
+            *([f"--user={self.user}"] if self.user else []),
         ]
+
+    @property
+    def _no_files(self) -> str:
+        """Where SQL may read and write files: nowhere. MariaDB knows no such word, so an empty folder."""
+        return "NULL" if self.flavour is Flavour.MYSQL else str(self._empty)
+
+    @property
+    def _empty(self) -> Path:
+        return self.folder / "no-files"
+
+    @contextmanager
+    def _first_statements(self) -> Iterator[Path]:
+        """A file of what the server runs before it lets anybody in: root's password."""
+        script = self.folder / "init.sql"
+        script.touch(0o600)
+        hosts = ("localhost", "127.0.0.1")
+        script.write_text(
+            "".join(
+                f"ALTER USER root@'{host}' IDENTIFIED BY '{self.password}';\n" for host in hosts
+            )
+        )
+        self._hand_over(script)
+        try:
+            yield script
+        finally:
+            script.unlink()
+
+    def _hand_over(self, *paths: Path) -> None:
+        """Gives files, or all that there is, to the user that the server runs as."""
+        if self.user in (None, "root"):
+            return
+        for path in paths or (self.folder, *self.folder.rglob("*")):
+            shutil.chown(path, self.user)
 
     def _create_datadir(self) -> None:
         """Fill the data folder: from the copy kept in the cache, else by the server itself.
 
         Some options hold only if they are given at this point, so the copy is for servers without any.
         """
-        template = f"datadir-{self.flavour}-{self.version}"
+        self._empty.mkdir(exist_ok=True)
+        template = f"datadir-2-{self.flavour}-{self.version}"
         known = (cache() / template).is_dir()
         if known and not self.options:
             shutil.copytree(cache() / template, self.datadir)
@@ -182,6 +235,7 @@ class Server:
 
     def _initialise(self) -> None:
         script = self.folder / "initialise.sql"
+        self._hand_over()
         # A small redo log makes a small copy; the server grows it when it starts.
         if self.flavour is Flavour.MYSQL:
             script.write_text(_MYSQL_ROOT_SQL)
@@ -241,7 +295,32 @@ def _mariadb_system_sql(share: Path) -> bytes:
     scripts = [
         path.read_bytes() for pattern in _MARIADB_SYSTEM_SQL for path in sorted(share.glob(pattern))
     ]
-    return b"\n".join((b"CREATE DATABASE mysql;", b"USE mysql;", *scripts))
+    # Of the accounts that its scripts make, only root on this machine is kept: no anonymous one.
+    only_root = b"DELETE FROM global_priv WHERE User <> 'root' AND User <> 'mariadb.sys'"
+    only_local = b"DELETE FROM global_priv WHERE Host NOT IN ('localhost', '127.0.0.1')"
+    return b"\n".join(
+        (b"CREATE DATABASE mysql;", b"USE mysql;", *scripts, only_root + b";", only_local + b";")
+    )
+
+
+def server_user(installation: Installation) -> str | None:
+    """Whom a server has to run as; None: whoever starts it, who is not root.
+
+    As root only where its program lies in a folder that no other user can open.
+    """
+    if os.geteuid() != 0:
+        return None
+    programs = (Path(part) for part in installation.command if part.startswith("/"))
+    for path in (program.resolve() for program in programs if program.is_file()):
+        if not all(folder.stat().st_mode & 0o001 for folder in path.parents):
+            return "root"
+    for name in _USERS:
+        try:
+            pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return name
+    return "root"
 
 
 def _free_port() -> int:

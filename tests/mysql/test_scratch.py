@@ -5,24 +5,29 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from pymysql.err import OperationalError
 
 from ebhook.errors import ScratchFailed
 from ebhook.scratch import process
-from ebhook.scratch.installation import Flavour, locate
+from ebhook.scratch.installation import Flavour, cache, installation_in, locate
 from ebhook.scratch.process import Server
 from tests.conftest import AnyServer
 
 OWNER = """
 import json, signal, sys
-from ebhook.scratch import Flavour, server
+from ebhook.scratch.installation import Flavour
+from ebhook.scratch.process import server
 with server(Flavour(sys.argv[1])) as running:
     print(json.dumps({"pids": [running.pid, running.supervisor_pid], "folder": str(running.folder)}), flush=True)
     signal.pause()
@@ -139,3 +144,49 @@ def test_ends_with_an_owner_that_is_killed(server: AnyServer, whole_group: bool)
         for handle in handles:
             assert select.select([handle], [], [], 30)[0], "still runs"
     assert not Path(running["folder"]).exists()
+
+
+def test_nobody_else_is_root_there(server: AnyServer) -> None:
+    """A server that verify, migrate or the demo starts asks whoever comes by TCP for a password."""
+    with process.server(server.flavour) as running:
+        with pytest.raises(OperationalError, match="1045"):
+            running.connect(password="")
+        for user in ("", "nobody", "mysql"):
+            with pytest.raises(OperationalError, match="1045"):
+                running.connect(user=user, password="")
+        assert stat.S_IMODE(running.folder.stat().st_mode) == 0o700
+        arguments = Path(f"/proc/{running.pid}/cmdline").read_bytes()
+        assert running.password.encode() not in arguments
+        assert not (running.folder / "init.sql").exists()
+
+
+def test_sql_reads_and_writes_no_files(server: AnyServer, tmp_path: Path) -> None:
+    """Not even root of such a server reads a file of the machine, or leaves one there."""
+    tmp_path.chmod(0o777)
+    with process.server(server.flavour) as running:
+        assert ask(running, "SELECT LOAD_FILE('/etc/passwd')") == (None,)
+        with pytest.raises(OperationalError, match="1290"):
+            ask(running, f"SELECT 1 INTO OUTFILE '{tmp_path / 'out'}'")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="whoever is not root runs it as himself")
+def test_root_runs_it_as_another_user(server: AnyServer) -> None:
+    """Where its program can be reached by others, a server does not run as root."""
+    installation = locate(server.flavour)
+    assert installation is not None
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        fetched = [
+            path for path in cache().glob("*") if str(path) in " ".join(installation.command)
+        ]
+        for root in fetched:  # from the folder of root's own, which nobody else can open
+            shutil.copytree(root, Path(folder) / root.name, symlinks=True)
+            installation = installation_in(server.flavour, Path(folder) / root.name)
+            assert installation is not None
+        running = Server(installation)
+        try:
+            running.start()
+            assert Path(f"/proc/{running.pid}").stat().st_uid != 0
+            assert ask(running, "SELECT 1") == (1,)
+        finally:
+            running.close()

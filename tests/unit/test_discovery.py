@@ -88,7 +88,9 @@ def test_a_url_without_a_database() -> None:
 
 def test_tenants_that_are_one_database() -> None:
     """Two names of one database would be upgraded twice."""
-    error = refusal("a", "b", url=Secret("mysql://app:hunter2secret@h/shared?x={tenant}"))
+    error = refusal(
+        "a", "b", url=Secret("mysql://app:hunter2secret@h/shared?program_name={tenant}")
+    )
 
     assert "'b' and 'a' are the same database" in error.what
 
@@ -149,7 +151,9 @@ def test_an_identifier_cannot_break_out(name: str) -> None:
 
 def test_a_tenant_shows_no_password() -> None:
     """repr is what lands in tracebacks."""
-    tenant = Tenant("acme", parse_url("mysql://app:hunter2secret@h/acme?password=hunter2secret"))
+    tenant = Tenant(
+        "acme", parse_url("mysql://app:hunter2secret@h/acme?ssl_key_password=hunter2secret")
+    )
 
     assert "hunter2secret" not in repr(tenant)
     assert "hunter2secret" not in str(tenant)
