@@ -16,8 +16,9 @@ from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
 from ebhook.fleet.standing import State
 from ebhook.fleet.survey import survey
 from ebhook.journal.table import Journal
+from ebhook.lock.clearing import clear, kill_holder
 from ebhook.lock.lock import TenantLock
-from ebhook.lock.table import LockRow
+from ebhook.lock.row import LockRow
 from ebhook.report.documents import lock_document, print_json, unread_documents
 from ebhook.report.tables import command, lock_text, problems_text, table
 from ebhook.settings import Settings
@@ -123,8 +124,8 @@ def _clear(tenant: Tenant, settings: Settings, *, kill: bool, frozen: bool) -> C
                 ),
             )
         if row.alive and kill:
-            lock.kill(row, until=time.monotonic() + settings.connect_timeout)
-        cleared = lock.clear(row)
+            kill_holder(lock, row, until=time.monotonic() + settings.connect_timeout)
+        cleared = clear(lock, row)
         if cleared:
             journal = Journal(connection, tenant.name, tenant.database, settings.journal.table)
             holder = identify("lock clear", settings)

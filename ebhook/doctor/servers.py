@@ -24,7 +24,7 @@ from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
 from ebhook.journal import table as journal_table
 from ebhook.journal.in_doubt import atomic_ddl
-from ebhook.lock import table as lock_table
+from ebhook.lock import row as lock_row
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 
@@ -243,7 +243,7 @@ class LoginChecks:
     def tables(self, connection: Connection, tenant: Tenant) -> Iterator[DoctorFinding]:
         """The shape of ebhook's own tables, where they are there already."""
         wanted = {
-            self.settings.lock.table: set(lock_table.COLUMNS),
+            self.settings.lock.table: set(lock_row.COLUMNS),
             self.settings.journal.table: set(journal_table.COLUMNS),
         }
         shapes = [self.shape(connection, tenant, *table) for table in wanted.items()]

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from ebhook.chain.graph import Chain
 from ebhook.errors import EbhookError, RevisionUnknown
-from ebhook.lock.table import LockRow
+from ebhook.lock.row import LockRow
 from ebhook.tenant import Tenant
 
 

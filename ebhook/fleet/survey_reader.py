@@ -23,8 +23,8 @@ from ebhook.database.connection import (
 from ebhook.database.errno import LOST, Errno
 from ebhook.errors import EbhookError, JournalForeign
 from ebhook.fleet.standing import AppliedRevision, TenantReading, UnfinishedRevision
-from ebhook.lock.lock import lock_name
-from ebhook.lock.table import LockRow, row_from, select_row
+from ebhook.lock.named_lock import lock_name
+from ebhook.lock.row import LockRow, select_row
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 
@@ -256,10 +256,10 @@ def _locks(connection: Connection, schemas: list[str], settings: Settings) -> di
     if parts:
         for number, *values in rows(connection, " UNION ALL ".join(parts)):
             schema = places[int(number)]
-            found[schema] = row_from(tuple(values), owners.get(schema))
+            found[schema] = LockRow.of_columns(values, owners.get(schema))
     for schema, owner in owners.items():
         if schema not in found:
-            found[schema] = LockRow(None, None, None, True, None, owner, has_row=False)
+            found[schema] = LockRow.without_row(owner)
     return found
 
 

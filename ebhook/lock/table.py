@@ -1,33 +1,18 @@
-"""The table `migration_lock`: one row that says who, made or adopted in each tenant's database.
-
-A row without a token was made by a person, or by an older deployment: it is a freeze.
-"""
+"""The table `migration_lock`: at most one row, which says who holds the tenant's lock."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from pymysql.err import MySQLError
 
 from ebhook.database.connection import Connection, errno, quoted, rows, run, scalar, text_of
 from ebhook.database.errno import DENIED, LOST, READ_ONLY, Errno
 from ebhook.errors import LockTableForeign
+from ebhook.holder import Holder
+from ebhook.lock.row import COLUMNS, LockRow, select_row
 
-# Column → its definition. `id` first: with its primary key it makes a second row impossible.
-COLUMNS = {
-    "id": "TINYINT UNSIGNED NOT NULL DEFAULT 1",
-    "token": "CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NULL",
-    "holder": "VARCHAR(190) CHARACTER SET utf8mb4 NULL",
-    "pid": "INT UNSIGNED NULL",
-    "connection_id": "BIGINT UNSIGNED NULL",
-    "environment": "VARCHAR(190) CHARACTER SET utf8mb4 NULL",
-    "version_label": "VARCHAR(190) CHARACTER SET utf8mb4 NULL",
-    "command": "VARCHAR(190) CHARACTER SET utf8mb4 NULL",
-    "acquired_at": "DATETIME(6) NULL DEFAULT CURRENT_TIMESTAMP(6)",
-}
-
-# What the server says of a column with our name that cannot take our value.
+# What the server says of a column that has our name and cannot take our value.
 UNFIT = {
     Errno.BAD_NULL,
     Errno.OUT_OF_RANGE,
@@ -40,115 +25,119 @@ UNFIT = {
 
 
 @dataclass(frozen=True)
-class LockRow:
-    """What is known of a tenant's lock. `token` None: a person's freeze, or no row at all.
-
-    `alive` is whether a session owns the named lock; `since` is in the server's clock (UTC).
-    """
-
-    holder: str | None
-    pid: int | None
-    since: datetime | None
-    alive: bool
-    token: str | None
-    connection_id: int | None
-    environment: str | None = None
-    version_label: str | None = None
-    command: str | None = None
-    has_row: bool = True
-
-    @property
-    def frozen(self) -> bool:
-        """Made by hand: nobody's session stands behind it, and none is expected to."""
-        return self.has_row and self.token is None
-
-    def __str__(self) -> str:
-        if not self.has_row:
-            return f"MySQL connection {self.connection_id} (finishing, or its row was deleted)"
-        if self.frozen:
-            return f"{self.holder} (by hand)" if self.holder else "a row that was made by hand"
-        name = f"{self.holder}:{self.pid}" if self.pid else f"{self.holder}"
-        return f"{name} ({self.version_label})" if self.version_label else name
-
-
-def select_row(place: str, columns: set[str], first: str = "") -> str:
-    """The query for one `LockRow` from a lock table that has `columns` (a foreign one has fewer).
-
-    A person's row comes before ours: an adopted table, or another id, has room for both.
-
-    Args:
-        place: the quoted table.
-        first: what to select before the columns of the row.
-    """
-    wanted = list(COLUMNS)[1:]
-    listed = ", ".join(quoted(name) if name in columns else "NULL" for name in wanted)
-    order = " ORDER BY COALESCE(token, '') <> ''" if "token" in columns else ""
-    return f"SELECT {first}{listed} FROM {place}{order} LIMIT 1"
-
-
-def row_from(values: tuple[object, ...], owner: int | None) -> LockRow:
-    """A `LockRow` from what `select_row` asked for and the named lock's owner.
-
-    An older deployment's columns may have our names and hold anything.
-    """
-    token, holder, pid, connection_id, environment, label, command, since = values
-    return LockRow(
-        holder=str(holder) if holder is not None else None,
-        pid=int(str(pid)) if str(pid).isdecimal() else None,
-        since=since if isinstance(since, datetime) else None,
-        alive=owner is not None,
-        token=str(token) if token else None,
-        connection_id=int(str(connection_id)) if str(connection_id).isdecimal() else owner,
-        environment=str(environment) if environment is not None else None,
-        version_label=str(label) if label is not None else None,
-        command=str(command) if command is not None else None,
-    )
-
-
-@dataclass(frozen=True)
 class LockTable:
-    """The lock table of the database that `connection` is in."""
+    """The lock table `name` of `database`. A migration may have said USE: it is always qualified."""
 
     connection: Connection
     tenant: str
+    database: str
     name: str
 
     @property
-    def quoted(self) -> str:
-        return quoted(self.name)
+    def place(self) -> str:
+        """Its qualified name, quoted."""
+        return f"{quoted(self.database)}.{quoted(self.name)}"
 
     def columns(self) -> set[str]:
-        """Their names in lower case; none when there is no table."""
+        """The names of its columns, in lower case; none when there is no table."""
         found = rows(
             self.connection,
             "SELECT LOWER(column_name) FROM information_schema.columns "
-            "WHERE table_schema = DATABASE() AND table_name = %s",
+            "WHERE table_schema = %s AND table_name = %s",
+            self.database,
             self.name,
         )
         return {str(row[0]) for row in found}
 
+    def read(self, owner: int | None) -> LockRow | None:
+        """The row as it stands, or None. Ends the transaction.
+
+        Args:
+            owner: the connection id that has the named lock.
+        """
+        columns = self.columns()
+        try:
+            if columns:
+                for values in rows(self.connection, select_row(self.place, columns)):
+                    return LockRow.of_columns(values, owner)
+        except MySQLError as error:
+            if errno(error) != Errno.LOCK_WAIT_TIMEOUT:
+                raise
+            return LockRow.unreadable(owner)
+        return None
+
+    def find_for_update(self) -> LockRow | None:
+        """The row, locked in the open transaction, or None where there is none."""
+        sql = select_row(self.place, set(COLUMNS), "id, ") + " FOR UPDATE"
+        for _, *values in rows(self.connection, sql):
+            return LockRow.of_columns(values, None)
+        return None
+
+    def insert(self, holder: Holder, *, named: bool) -> None:
+        """Inserts the holder's row in the open transaction.
+
+        Args:
+            named: the holder has the named lock on this connection. Without it the row names no
+                connection, and nobody can tell whether its holder is alive.
+        """
+        self._run(
+            "INSERT INTO {table} (id, token, holder, pid, connection_id, environment, "
+            "version_label, command, acquired_at) "
+            "VALUES (1, %s, %s, %s, IF(%s, CONNECTION_ID(), NULL), %s, %s, %s, UTC_TIMESTAMP(6))",
+            holder.token,
+            holder.name,
+            holder.pid,
+            named,
+            holder.environment,
+            holder.version_label,
+            holder.command,
+        )
+
+    def delete(self, token: str) -> None:
+        """Deletes the row of one acquisition in the open transaction; a newer one stays."""
+        # By its key: a migration may have set sql_safe_updates.
+        self._run("DELETE FROM {table} WHERE id = 1 AND token = %s", token)
+
+    def delete_row(self, row: LockRow) -> bool:
+        """Deletes exactly `row`, a person's too. Commits. False when it was gone already."""
+        which: dict[str, object] = {}
+        if row.token is not None:
+            which["token = %s"] = row.token
+        elif "token" in self.columns():
+            which["COALESCE(token, '') = %s"] = ""
+        if row.token is None and row.since is not None:
+            which["acquired_at = %s"] = row.since
+        where = f" WHERE {' AND '.join(which)}" if which else ""
+        gone = self._run(f"DELETE FROM {{table}}{where}", *which.values())
+        self.connection.commit()
+        return bool(gone)
+
     def adopt(self) -> bool:
-        """Creates the table, or adds what an older deployment's table lacks. Commits.
+        """Creates the table, or adds the columns that an older deployment's table lacks. Commits.
 
         False, and no change, where that one has a row: a held lock until it is gone.
+
+        Raises:
+            LockTableForeign: it cannot be used.
         """
-        columns, table = self.columns(), self.quoted
+        columns = self.columns()
         if not columns:
             body = ", ".join(f"{quoted(name)} {kind}" for name, kind in COLUMNS.items())
             run(
                 self.connection,
-                f"CREATE TABLE IF NOT EXISTS {table} ({body}, PRIMARY KEY (id)) "
+                f"CREATE TABLE IF NOT EXISTS {self.place} ({body}, PRIMARY KEY (id)) "
                 "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
             )
             return True
-        if scalar(self.connection, f"SELECT COUNT(*) FROM {table}"):
+        if scalar(self.connection, f"SELECT COUNT(*) FROM {self.place}"):
             self.connection.rollback()
             return False
         own = rows(
             self.connection,
             "SELECT column_name FROM information_schema.columns "
-            "WHERE table_schema = DATABASE() AND table_name = %s AND is_nullable = 'NO' "
+            "WHERE table_schema = %s AND table_name = %s AND is_nullable = 'NO' "
             "AND column_default IS NULL AND extra NOT LIKE '%%auto_increment%%'",
+            self.database,
             self.name,
         )
         needed = sorted({str(row[0]).lower() for row in own} - set(COLUMNS))
@@ -158,7 +147,7 @@ class LockTable:
         if "id" not in columns:
             add.append("ADD UNIQUE KEY ebhook_one_row (id)")
         try:
-            run(self.connection, f"ALTER TABLE {table} {', '.join(add)}")
+            run(self.connection, f"ALTER TABLE {self.place} {', '.join(add)}")
         except MySQLError as error:
             if errno(error) in (Errno.LOCK_WAIT_TIMEOUT, *LOST, *READ_ONLY, *DENIED):
                 raise
@@ -171,3 +160,8 @@ class LockTable:
             f"{self.tenant}: the table {self.name} is not ebhook's and cannot be made so: {why}.",
             next='Choose another name: [lock] table = "…" in ebhook.toml (EBHOOK_LOCK_TABLE)',
         )
+
+    def _run(self, sql: str, *values: object) -> int:
+        """Runs `sql` with the table's name in place of ``{table}``; the number of rows it touched."""
+        place = self.place.replace("%", "%%") if values else self.place
+        return run(self.connection, sql.replace("{table}", place), *values)

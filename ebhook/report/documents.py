@@ -12,7 +12,7 @@ import msgspec
 
 from ebhook.errors import EbhookError, Exit
 from ebhook.fleet.standing import Standing, UnfinishedRevision
-from ebhook.lock.table import LockRow
+from ebhook.lock.row import LockRow
 from ebhook.results import Result
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ebhook.errors import EbhookError
 from ebhook.events import Outcome
 from ebhook.fleet.standing import Standing, State
-from ebhook.lock.table import LockRow
+from ebhook.lock.row import LockRow
 from ebhook.report.lines import WORDS, count
 from ebhook.results import Result
 

@@ -116,7 +116,7 @@ class TenantUpgrade:
             after = self.read()
             if not self.there(after):
                 raise self.stopped(after) if cut_short else self.elsewhere(after)
-            lock.last_is_committed()
+            lock.last_transaction_committed()
         return UpgradeResult(before, after, tuple(self.ran))
 
     def migrate(self, at: tuple[str, ...], lock: TenantLock) -> bool:
@@ -143,7 +143,7 @@ class TenantUpgrade:
             )
         onward = self.migration(self.order.target, self.order.downgrade, journal=self.journal)
         onward.half = half
-        onward.closing = lock.take_row_along
+        onward.closing = lock.delete_row_with_last_transaction
         onward.guard = lock.is_ours
         onward.run()
         return onward.cut_short

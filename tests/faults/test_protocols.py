@@ -25,6 +25,7 @@ from pymysql.err import MySQLError
 from ebhook.database.connection import errno
 from ebhook.database.errno import LOST
 from ebhook.errors import LockHeld, LockUnavailable
+from ebhook.lock.clearing import clear
 from ebhook.lock.lock import TenantLock
 from tests.conftest import AnyServer, GivenServer
 from tests.faults.conftest import COMPLETE, KILLS
@@ -227,7 +228,7 @@ class Protocols(RuleBasedStateMachine):
             row = lock.read()
             assert row is not None
             try:
-                cleared = lock.clear(row)
+                cleared = clear(lock, row)
             except LockHeld:
                 assert self.living, "spared, and nobody lives"
             else:

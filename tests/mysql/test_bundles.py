@@ -10,7 +10,7 @@ from ebhook.errors import (
     RevisionUnknown,
 )
 from ebhook.events import LockWaiting
-from ebhook.lock.lock import lock_name
+from ebhook.lock.named_lock import lock_name
 from tests.support.proxy import Where
 from tests.support.single_tenant import COUNT, EMAIL, PHONE, Clinic
 from tests.support.watching import ask

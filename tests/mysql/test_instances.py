@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from ebhook.lock.lock import lock_name
+from ebhook.lock.named_lock import lock_name
 from tests.conftest import AnyServer, Ebhook, Fleets
 from tests.faults.conftest import COMPLETE
 from tests.support.agency import PROJECTS, Agency, Running

@@ -21,8 +21,10 @@ from ebhook.errors import LockHeld, LockTableForeign, LockUnavailable
 from ebhook.events import Event, LockTaken, LockTakenOver, LockWaiting
 from ebhook.holder import Holder
 from ebhook.lock import lock as lock_module
-from ebhook.lock.lock import TenantLock, lock_name
-from ebhook.lock.table import COLUMNS, LockRow, LockTable
+from ebhook.lock.clearing import clear, kill_holder
+from ebhook.lock.lock import TenantLock
+from ebhook.lock.named_lock import lock_name
+from ebhook.lock.row import COLUMNS, LockRow
 from tests.conftest import AnyServer, Fleet, Fleets
 from tests.support.watching import ask, running, sessions, until
 
@@ -80,7 +82,14 @@ class Tenant:
     def name(self) -> str:
         return self.fleet.names[0]
 
-    def session(self, instance: str = "i-1", *, seconds: int = 5, named: bool = True) -> Session:
+    def session(
+        self,
+        instance: str = "i-1",
+        *,
+        seconds: int = 5,
+        named: bool = True,
+        table: str = "migration_lock",
+    ) -> Session:
         """Another instance; `seconds` is how long it waits for rows and tables in use."""
         connection = connect(fill(self.fleet.template, self.name), database=self.name, timeout=10)
         self.stack.callback(_end, connection)
@@ -88,7 +97,7 @@ class Tenant:
             cursor.execute(
                 f"SET SESSION lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}"
             )
-        lock = TenantLock(connection, self.name, "migration_lock", named=named)
+        lock = TenantLock(connection, self.name, table, named=named)
         return Session(connection, lock, Holder(instance, 0, "prod", "v512", "boot", ""))
 
     def run(self, sql: str) -> list[tuple[Any, ...]]:
@@ -125,7 +134,7 @@ class Tenant:
         return token
 
     def nobody_has_the_name(self, lock: TenantLock) -> bool:
-        return ask(self.person, "SELECT IS_FREE_LOCK(%s)", lock.name) == [(1,)]
+        return ask(self.person, "SELECT IS_FREE_LOCK(%s)", lock.named_lock.name) == [(1,)]
 
 
 def _end(connection: Connection) -> None:
@@ -157,7 +166,9 @@ def test_holder_is_in_the_row_and_on_the_connection(tenant: Tenant) -> None:
         assert taken
         (row,) = tenant.run("SELECT * FROM migration_lock")
         assert row[0] == 1
-        assert ask(tenant.person, "SELECT IS_USED_LOCK(%s)", session.lock.name) == [(row[4],)]
+        assert ask(tenant.person, "SELECT IS_USED_LOCK(%s)", session.lock.named_lock.name) == [
+            (row[4],)
+        ]
         assert row[4] == session.connection.thread_id()  # type: ignore[no-untyped-call]
         held = tenant.session().lock.read()
         assert held is not None
@@ -508,9 +519,9 @@ def test_clear_removes_a_dead_holders_row(tenant: Tenant) -> None:
     tenant.leave_a_dead_row()
     session = tenant.session()
     row = read(session)
-    assert session.lock.clear(row) is True
+    assert clear(session.lock, row) is True
     assert tenant.lock_rows() == []
-    assert session.lock.clear(row) is False
+    assert clear(session.lock, row) is False
 
 
 def test_clear_refuses_a_living_holder(tenant: Tenant) -> None:
@@ -518,7 +529,7 @@ def test_clear_refuses_a_living_holder(tenant: Tenant) -> None:
     first, second = tenant.session("i-1"), tenant.session("i-2")
     with first.held():
         with pytest.raises(LockHeld, match="i-1"):
-            second.lock.clear(read(second))
+            clear(second.lock, read(second))
         assert tenant.lock_rows() == [("i-1",)]
 
 
@@ -528,7 +539,7 @@ def test_clear_never_removes_a_newer_lock(tenant: Tenant) -> None:
     session = tenant.session()
     row = read(session)
     tenant.leave_a_dead_row("i-new")
-    assert session.lock.clear(row) is False
+    assert clear(session.lock, row) is False
     assert tenant.lock_rows() == [("i-new",)]
 
 
@@ -540,8 +551,8 @@ def test_clear_never_removes_a_newer_freeze(tenant: Tenant) -> None:
     row = read(session)
     tenant.run("DELETE FROM migration_lock")
     tenant.run(FREEZE)
-    assert session.lock.clear(row) is False
-    assert session.lock.clear(read(session)) is True
+    assert clear(session.lock, row) is False
+    assert clear(session.lock, read(session)) is True
     assert tenant.lock_rows() == []
 
 
@@ -553,9 +564,9 @@ def test_clear_of_a_row_in_an_open_transaction_says_so(tenant: Tenant) -> None:
     tenant.run("BEGIN")
     tenant.run("SELECT * FROM migration_lock FOR UPDATE")
     with pytest.raises(LockHeld, match="open transaction"):
-        session.lock.clear(row)
+        clear(session.lock, row)
     tenant.run("ROLLBACK")
-    assert session.lock.clear(row) is True
+    assert clear(session.lock, row) is True
 
 
 def test_kill_ends_the_session_that_was_shown(tenant: Tenant) -> None:
@@ -563,8 +574,8 @@ def test_kill_ends_the_session_that_was_shown(tenant: Tenant) -> None:
     first, second = tenant.session("i-1"), tenant.session("i-2")
     with suppress(MySQLError), first.held():
         row = read(second)
-        second.lock.kill(row, until=time.monotonic() + 30)
-        assert second.lock.clear(row) is True
+        kill_holder(second.lock, row, until=time.monotonic() + 30)
+        assert clear(second.lock, row) is True
         with pytest.raises(MySQLError):
             ask(first.connection, "SELECT 1")
     assert tenant.lock_rows() == []
@@ -576,7 +587,7 @@ def test_kill_spares_a_newer_holder(tenant: Tenant) -> None:
     first, second = tenant.session("i-1"), tenant.session("i-2")
     row = read(second)
     with first.held():
-        second.lock.kill(row, until=time.monotonic() + 30)
+        kill_holder(second.lock, row, until=time.monotonic() + 30)
         assert ask(first.connection, "SELECT 1") == [(1,)]
 
 
@@ -629,7 +640,7 @@ def test_row_of_an_older_deployment_is_a_held_lock(tenant: Tenant, shape: str) -
     assert tenant.run("SHOW CREATE TABLE migration_lock") == before
     row = read(session)
     assert (row.frozen, row.alive, row.pid) == (True, False, None)
-    assert session.lock.clear(row) is True
+    assert clear(session.lock, row) is True
     with session.held() as taken:
         assert taken
 
@@ -730,7 +741,7 @@ def test_row_alone_of_the_dead_stays_until_it_is_cleared(tenant: Tenant) -> None
     until(lambda: len(sessions(tenant.person, tenant.name)) == 1, "the server noticed")
     with pytest.raises(LockHeld, match="i-dead"), second.held():
         pass
-    assert second.lock.clear(read(second)) is True
+    assert clear(second.lock, read(second)) is True
     with second.held() as taken:
         assert taken
 
@@ -797,8 +808,7 @@ def test_names_of_locks_are_one_where_the_server_folds_case() -> None:
 
 def test_bundles_with_other_lock_tables_exclude_each_other(tenant: Tenant) -> None:
     """Where each keeps its row does not matter: the name is the database's."""
-    other = tenant.session("i-2")
-    other.lock.table = LockTable(other.connection, tenant.name, "locks_of_another_bundle")
+    other = tenant.session("i-2", table="locks_of_another_bundle")
     with tenant.session("i-1").held(), pytest.raises(LockHeld), other.held():
         pass
 
@@ -815,7 +825,7 @@ def test_weird_database_is_locked_like_any_other(
         tenant = Tenant(one, stack, stack.enter_context(one.connect(name)))
         first, second = tenant.session("i-1"), tenant.session("i-2")
         folds = bool(tenant.run("SELECT @@lower_case_table_names")[0][0])
-        assert first.lock.name == lock_name(name, folds=folds)
+        assert first.lock.named_lock.name == lock_name(name, folds=folds)
         with first.held(), pytest.raises(LockHeld, match="i-1"), second.held():
             pass
 

@@ -301,7 +301,7 @@ class Stage:
 
     def owner(self) -> int | None:
         """The session that has the named lock."""
-        name = TenantLock(self.person, self.name, "migration_lock", named=True).name
+        name = TenantLock(self.person, self.name, "migration_lock", named=True).named_lock.name
         ((owner,),) = ask(self.person, f"SELECT IS_USED_LOCK('{name}')")
         return None if owner is None else int(owner)
 

@@ -47,7 +47,7 @@ from ebhook.events import (
     WaveStarted,
 )
 from ebhook.fleet.standing import Standing, State, UnfinishedRevision
-from ebhook.lock.table import LockRow
+from ebhook.lock.row import LockRow
 from ebhook.report.documents import error_document, lock_document, rollout_document, status_document
 from ebhook.report.lines import WORDS, line_of
 from ebhook.report.reporter import Reporter
@@ -146,7 +146,7 @@ ROW = LockRow(
     command="boot",
 )
 FREEZE = replace(ROW, holder="Eve", pid=None, token=None, version_label=None, alive=False)
-ROWLESS = LockRow(None, None, None, True, None, 77, has_row=False)
+ROWLESS = LockRow.without_row(77)
 
 
 # --- events ------------------------------------------------------------------------------------
