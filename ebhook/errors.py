@@ -32,6 +32,14 @@ from __future__ import annotations
 from enum import IntEnum
 
 
+def one_line(text: str) -> str:
+    """`text` as one line that a terminal shows as it is: control characters, line ends and marks that
+    turn the direction of writing are escapes. For words that come from a database or a file."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class Exit(IntEnum):
     """Exit codes: a contract with scripts."""
 

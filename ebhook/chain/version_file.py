@@ -8,6 +8,8 @@ import tokenize
 import warnings
 from collections.abc import Iterable
 
+from ebhook.errors import one_line
+
 
 def decoded(content: bytes) -> str:
     """The text as Python itself decodes it: a coding line, a byte order mark. Raises `SyntaxError`."""
@@ -66,4 +68,4 @@ def docstring(module: ast.Module | None) -> str:
 
 
 def message(doc: str) -> str:
-    return doc.partition("\n")[0].strip()
+    return one_line(doc.partition("\n")[0].strip())

@@ -19,7 +19,7 @@ from pymysql.err import MySQLError
 from ebhook.database import tls
 from ebhook.database.errno import BUSY, DENIED, LOST, PASSING, READ_ONLY, Errno
 from ebhook.database.url import Url
-from ebhook.errors import ConnectionLost, EbhookError, Refused, Unreachable
+from ebhook.errors import ConnectionLost, EbhookError, Refused, Unreachable, one_line
 
 Connection = pymysql.Connection
 
@@ -43,8 +43,8 @@ def text_of(error: BaseException) -> str:
     """``Duplicate column name 'tier' (1060)``: the server's words and number."""
     original = getattr(error, "orig", None) or error
     if isinstance(original, MySQLError) and len(original.args) > 1:
-        return f"{original.args[1]} ({original.args[0]})"
-    return f"{type(original).__name__}: {original}"
+        return f"{one_line(str(original.args[1]))} ({original.args[0]})"
+    return one_line(f"{type(original).__name__}: {original}")
 
 
 class SecureConnection(Connection):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ebhook.database.connection import quoted
+from ebhook.errors import one_line
 
 # Column → its definition. `id` first: its primary key makes a second row impossible.
 COLUMNS = {
@@ -87,9 +88,10 @@ class LockRow:
         if not self.has_row:
             return f"MySQL connection {self.connection_id} (finishing, or its row was deleted)"
         if self.frozen:
-            return f"{self.holder} (by hand)" if self.holder else "a row that was made by hand"
+            said = one_line(self.holder or "")
+            return f"{said} (by hand)" if said else "a row that was made by hand"
         name = f"{self.holder}:{self.pid}" if self.pid else f"{self.holder}"
-        return f"{name} ({self.version_label})" if self.version_label else name
+        return one_line(f"{name} ({self.version_label})" if self.version_label else name)
 
 
 def select_row(place: str, columns: set[str], first: str = "") -> str:

@@ -7,14 +7,19 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ebhook.errors import one_line
 from ebhook.secret import Secret
 
 # The password of any URL: an application has databases of its own, and says so when it fails.
 _IN_URL = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@'\"]*:)[^\s/@'\"]+(?=@)")
 
+# What a terminal would obey, or show in another order; line ends and tabs are texts' own.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
 
 class Hiding:
-    """Takes known passwords out of texts, and quotes the tenants in the commands to type next."""
+    """Takes known passwords out of texts, quotes the tenants in the commands to type next, and shows
+    control characters as escapes."""
 
     def __init__(self) -> None:
         self._secrets: dict[str, None] = {}
@@ -39,6 +44,8 @@ class Hiding:
             text = text.replace(secret, "***")
         if "://" in text:
             text = _IN_URL.sub(r"\1***", text)
+        if not text.isprintable():
+            text = _CONTROLS.sub(lambda found: one_line(found[0]), text)
         if self._commands is not None and "ebhook " in text:
             text = self._commands.sub(lambda found: found[1] + shlex.quote(found[2]), text)
         return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ebhook.errors import one_line
 from ebhook.events import (
     AlgorithmFallback,
     Event,
@@ -48,7 +49,7 @@ def line_of(event: Event) -> str | None:
             held = f" (taken {since:%Y-%m-%d %H:%M:%S} UTC)" if since else ""
             return f"{tenant}: took over the lock of {holder}, whose session is gone{held}"
         case RevisionStarted(tenant, revision, message, number, of):
-            return f"{tenant}: {revision} {message} ({number} of {of})"
+            return f"{tenant}: {revision} {one_line(message)} ({number} of {of})"
         case StatementRetried(tenant, statement, reason, blocker):
             by = f"; in the way: {blocker}" if blocker else ""
             return f"{tenant}: trying again, {reason}{by}: {_short(statement)}"

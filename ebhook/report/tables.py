@@ -8,7 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from ebhook.errors import EbhookError
+from ebhook.errors import EbhookError, one_line
 from ebhook.events import Outcome
 from ebhook.fleet.standing import Standing, State
 from ebhook.lock.row import LockRow
@@ -29,7 +29,7 @@ _ALL = ("upgrade", "status", "doctor", "lock list")
 def table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """Aligned columns; the last one is as long as it wants to be. A line is one line, whatever is
     in it."""
-    shown = [headings, *([_printable(cell) for cell in line] for line in lines)]
+    shown = [headings, *([one_line(cell) for cell in line] for line in lines)]
     widths = [max(_width(line[i]) for line in shown) for i in range(len(headings))]
     return "\n".join(
         "  ".join(
@@ -37,12 +37,6 @@ def table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
         ).rstrip()
         for line in shown
     )
-
-
-def _printable(cell: str) -> str:
-    if cell.isprintable():
-        return cell
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in cell)
 
 
 def _width(text: str) -> int:
