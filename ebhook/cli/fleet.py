@@ -95,6 +95,24 @@ def status(tenant: tuple[str, ...], watch: bool, every: float, **common: Any) ->
     return status(options(**common), names=tenant)
 
 
+@cli.command(short_help="Show which tenants' schemas differ from the others'.")
+@some_tenants
+@common_options
+def drift(tenant: tuple[str, ...], **common: Any) -> Exit:
+    """Show which tenants' schemas differ: from the tenants at the same revision.
+
+    Only reads, and needs no more than `status` does. Exits 1 when one differs.
+
+    \b
+    Examples:
+      ebhook drift
+      ebhook drift acme --json
+    """
+    from ebhook.commands.drift import drift
+
+    return drift(options(**common), names=tenant, against="fleet")
+
+
 current = copy(status)
 current.short_help = "The same as status."
 cli.add_command(current, "current")

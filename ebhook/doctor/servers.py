@@ -16,9 +16,10 @@ from ebhook.chain.graph import Chain
 from ebhook.concurrency import in_threads
 from ebhook.database import tls
 from ebhook.database.connection import Connection, connect, errno, explain, quoted, rows, scalar
+from ebhook.database.grants import granted
 from ebhook.database.url import Url
 from ebhook.doctor.finding import DoctorFinding, Level, fail, failed, ok, warn
-from ebhook.doctor.privileges import NEEDED, OFTEN, granted, lacking, tried
+from ebhook.doctor.privileges import NEEDED, OFTEN, lacking, tried
 from ebhook.errors import EbhookError
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey

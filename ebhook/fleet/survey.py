@@ -28,19 +28,23 @@ def survey(
         deep: also read who holds what, and which files were edited after they were applied
             (`status`, `lock list`); a boot at head need not know.
     """
-    groups: dict[tuple[object, ...], list[Tenant]] = {}
-    for tenant in tenants:
-        url = replace(tenant.url, database=None, options={})
-        options = tuple(sorted(tenant.url.options.items()))
-        groups.setdefault((url.host, url.port, url.user, url.password, options), []).append(tenant)
+    groups = by_login(tenants)
     read: dict[str, TenantReading] = {}
     if len(groups) == 1:
         read.update(read_server(list(tenants), chain, settings, deep))
     elif groups:
         for part in in_threads(
-            lambda group: dict(read_server(group, chain, settings, deep)),
-            list(groups.values()),
-            THREADS,
+            lambda group: dict(read_server(group, chain, settings, deep)), groups, THREADS
         ):
             read.update(part)
     return [judge(tenant, read[tenant.name], chain) for tenant in tenants]
+
+
+def by_login(tenants: Sequence[Tenant]) -> list[list[Tenant]]:
+    """The tenants that one connection reaches, together."""
+    groups: dict[tuple[object, ...], list[Tenant]] = {}
+    for tenant in tenants:
+        url = replace(tenant.url, database=None, options={})
+        options = tuple(sorted(tenant.url.options.items()))
+        groups.setdefault((url.host, url.port, url.user, url.password, options), []).append(tenant)
+    return list(groups.values())

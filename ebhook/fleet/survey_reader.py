@@ -85,7 +85,7 @@ class SurveyReader:
         connection, settings = self.connection, self.settings
         # A table that somebody has locked must not stop the reading of all: the default is a year.
         run(connection, "SET SESSION lock_wait_timeout = %s", settings.ddl.lock_wait_timeout)
-        present = _schemas(connection, tenants)
+        present = present_schemas(connection, tenants)
         schemas = [present[tenant.name] for tenant in tenants if tenant.name in present]
         tables = _tables(connection, schemas, [settings.version_table, settings.journal.table])
         versions = self._versions(tables)
@@ -111,7 +111,7 @@ class SurveyReader:
         for tenant in tenants:
             schema = present.get(tenant.name)
             if schema is None:
-                result.append((tenant.name, TenantReading(error=_why_absent(connection, tenant))))
+                result.append((tenant.name, TenantReading(error=why_absent(connection, tenant))))
                 continue
             at = tuple(sorted(versions.get(schema, ())))
             read = TenantReading(
@@ -182,7 +182,7 @@ def _union(
     ]
 
 
-def _schemas(connection: Connection, tenants: Iterable[Tenant]) -> Mapping[str, str]:
+def present_schemas(connection: Connection, tenants: Iterable[Tenant]) -> Mapping[str, str]:
     """Tenant → its database as the server spells it, for those that this login can see."""
     found = rows(connection, "SELECT schema_name FROM information_schema.schemata")
     exact = {str(row[0]) for row in found}
@@ -263,7 +263,7 @@ def _locks(connection: Connection, schemas: list[str], settings: Settings) -> di
     return found
 
 
-def _why_absent(connection: Connection, tenant: Tenant) -> EbhookError:
+def why_absent(connection: Connection, tenant: Tenant) -> EbhookError:
     try:
         connection.select_db(tenant.database)
     except MySQLError as error:

@@ -124,6 +124,12 @@ class BootSettings(Struct, frozen=True, forbid_unknown_fields=True):
     on_unreachable: Literal["fail", "start"] = "fail"
 
 
+class DriftSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`ignore`: what is known to differ, as patterns: a table, table.column, table.key, `view x`."""
+
+    ignore: tuple[Name, ...] = ()
+
+
 class AwsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Unset: as boto3 finds them."""
 
@@ -163,6 +169,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     lint: LintSettings = LintSettings()
     tls: TlsSettings = TlsSettings()
     boot: BootSettings = BootSettings()
+    drift: DriftSettings = DriftSettings()
     aws: AwsSettings = AwsSettings()
     notice: NoticeSettings = NoticeSettings()
 
@@ -187,6 +194,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "lint": LintSettings,
     "tls": TlsSettings,
     "boot": BootSettings,
+    "drift": DriftSettings,
     "aws": AwsSettings,
     "notice": NoticeSettings,
 }

@@ -15,10 +15,10 @@ from alembic.operations import ops
 from ebhook.authoring.additive import describe, is_ghost
 from ebhook.authoring.generate import compose, ebhooks_own
 from ebhook.database.connection import Connection
+from ebhook.drift.snapshot import Snapshot
 from ebhook.errors import EbhookError
 from ebhook.tenant import Tenant
 from ebhook.upgrade.project import Project
-from ebhook.verify.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext

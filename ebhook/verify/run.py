@@ -17,13 +17,13 @@ from ebhook.authoring.scratch_chain import lead_to, open_project
 from ebhook.chain.graph import Chain
 from ebhook.chain.revision import Revision
 from ebhook.concurrency import die_with_parent
+from ebhook.drift.diff import diff
+from ebhook.drift.snapshot import Snapshot
 from ebhook.errors import EbhookError, StateUnknown
 from ebhook.scratch.databases import Bench, benches
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 from ebhook.upgrade.project import Project
-from ebhook.verify.diff import diff
-from ebhook.verify.snapshot import Snapshot
 from ebhook.verify.walk import Proof, WholeWalk, order_from, walker
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

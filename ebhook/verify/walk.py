@@ -15,14 +15,14 @@ from ebhook.authoring.scratch_chain import migrate, open_tenant
 from ebhook.chain.graph import Chain, heads_of
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import Connection, explain, quoted, run, versions
+from ebhook.drift.diff import diff
+from ebhook.drift.snapshot import Snapshot, take
 from ebhook.errors import ChainBroken, ConnectionLost, EbhookError, MigrationFailed
 from ebhook.scratch.databases import Bench
 from ebhook.tenant import Tenant
 from ebhook.upgrade.project import Project
-from ebhook.verify.diff import diff
 from ebhook.verify.drift import Drift, models_against
 from ebhook.verify.inserts import attempt, broken_by, read_models
-from ebhook.verify.snapshot import Snapshot, take
 
 
 class Fault(StrEnum):

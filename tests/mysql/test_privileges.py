@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from pymysql.connections import Connection
 
+from ebhook.database.grants import granted
 from ebhook.database.url import parse_url
-from ebhook.doctor.privileges import NEEDED, OFTEN, granted, tried
+from ebhook.doctor.privileges import NEEDED, OFTEN, tried
 from ebhook.errors import Exit
 from ebhook.scratch.installation import Flavour
 from tests.conftest import AnyServer, Ebhook, Fleet, Fleets

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from ebhook.drift.diff import diff
+from ebhook.drift.snapshot import Snapshot, parse
 from ebhook.scratch.databases import PREFIX
 from ebhook.scratch.installation import Flavour, locate
-from ebhook.verify.diff import diff
-from ebhook.verify.snapshot import Snapshot, parse
 from tests.conftest import AnyServer, Ebhook, Ran
 from tests.support.watching import ask, until
 

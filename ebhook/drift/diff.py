@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ebhook.verify.snapshot import Snapshot, TableSnapshot
+from ebhook.drift.snapshot import Snapshot, TableSnapshot
 
 
 def diff(before: Snapshot, after: Snapshot, *, order: bool = True) -> tuple[str, ...]:
