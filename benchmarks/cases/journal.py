@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
 from benchmarks.lab import Lab
 from benchmarks.measure import Case, Contender, Measured, Verdict, at_most, timed
 from ebhook.chain.folder import read_chain
+from ebhook.chain.revision import Revision
 from ebhook.database.connection import connect, run
 from ebhook.database.url import parse_url
 from ebhook.holder import Holder
 from ebhook.journal.table import Journal
 from ebhook.settings import load
 from ebhook.tenant import Tenant
-from ebhook.upgrade.alembic_run import Migration
+from ebhook.upgrade.alembic_run import AlembicRun
+from ebhook.upgrade.failure import FailureReport
+from ebhook.upgrade.plan import RevisionPlan
 from ebhook.upgrade.project import Project, load_project
+from ebhook.upgrade.statement_listener import StatementListener
+from ebhook.upgrade.statement_runner import Runner
 
 WITH = "with the journal"
 WITHOUT = "without it"
@@ -25,11 +30,12 @@ DATABASE = "journal_bench"
 _TIMES = 6  # a round is over in two seconds, and the machine's own ups and downs are as large
 
 
-class _Unjournalled(Migration):
-    """ebhook's way through the chain, but that nothing is recorded."""
+class _Unrecorded(StatementListener):
+    """Hears the statements, but records nothing."""
 
-    def _recorded(self, id: str, function: Callable[..., None]) -> Callable[..., None]:
-        return function
+    @contextmanager
+    def revision(self, revision: Revision, kind: str) -> Iterator[None]:
+        yield
 
 
 def journal(lab: Lab) -> Case:
@@ -40,7 +46,7 @@ def journal(lab: Lab) -> Case:
     project = load_project(settings, chain)
     tenant = Tenant(DATABASE, parse_url(fleet.url(DATABASE)))
 
-    def whole_chain(kind: type[Migration]) -> Callable[[int], float]:
+    def whole_chain(kind: type[StatementListener]) -> Callable[[int], float]:
         return lambda _: _apply(lab, project, tenant, kind)
 
     return Case(
@@ -51,15 +57,15 @@ def journal(lab: Lab) -> Case:
         ),
         subject=WITHOUT,
         contenders=[
-            Contender(WITH, whole_chain(Migration)),
-            Contender(WITHOUT, whole_chain(_Unjournalled)),
+            Contender(WITH, whole_chain(StatementListener)),
+            Contender(WITHOUT, whole_chain(_Unrecorded)),
         ],
         judge=_judge,
         times=_TIMES,
     )
 
 
-def _apply(lab: Lab, project: Project, tenant: Tenant, kind: type[Migration]) -> float:
+def _apply(lab: Lab, project: Project, tenant: Tenant, kind: type[StatementListener]) -> float:
     with lab.server.connect() as connection:
         run(connection, f"DROP DATABASE IF EXISTS {DATABASE}")
         run(connection, f"CREATE DATABASE {DATABASE}")
@@ -67,23 +73,29 @@ def _apply(lab: Lab, project: Project, tenant: Tenant, kind: type[Migration]) ->
         table = project.settings.journal.table
         kept = Journal(connection, tenant.name, tenant.database, table)
         kept.make()
-        migration = kind(
-            project=project,
-            tenant=tenant,
-            connection=connection,
-            holder=Holder("bench", 0, None, None, "bench", "bench"),
-            target=project.chain.head,
-            downgrade=False,
-            deadline=time.monotonic() + 3600,
-            emit=_quiet,
-            stop=lambda: False,
-            journal=kept,
+        deadline = time.monotonic() + 3600
+        runner = Runner(connection, tenant.name, project.settings.ddl, deadline, _quiet)
+        holder = Holder("bench", 0, None, None, "bench", "bench")
+        listener = kind(connection, tenant.name, kept, holder, runner)
+        migration = AlembicRun(
+            project,
+            tenant,
+            RevisionPlan(project.chain.head),
+            listener,
+            FailureReport(project, tenant, listener, _never),
+            deadline,
+            _quiet,
+            _never,
         )
         return timed(migration.run)
 
 
 def _quiet(_: Any) -> None:
     pass
+
+
+def _never() -> bool:
+    return False
 
 
 def _judge(measured: Measured) -> Sequence[Verdict]:

@@ -16,7 +16,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError, rev_id
 
 from ebhook.authoring.additive import Kept, Question, keep_additions
-from ebhook.authoring.scratch_chain import open_tenant
+from ebhook.authoring.scratch_chain import connect_to
 from ebhook.errors import ChainBroken, EbhookError
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
@@ -88,7 +88,7 @@ def autogenerate(project: Project, tenant: Tenant, message: str, answer: Answer)
         return []
 
     logging.disable(logging.INFO)  # Alembic's own account of what it compares
-    with closing(open_tenant(tenant, project.settings)) as connection:
+    with closing(connect_to(tenant, project.settings)) as connection:
         engine = sa.create_engine(
             "mysql+pymysql://", creator=lambda: connection, poolclass=sa.pool.StaticPool
         )

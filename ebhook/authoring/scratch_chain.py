@@ -7,14 +7,13 @@ A developer's own database is never reached, and need not be there.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.runtime.migration import MigrationStep
 
 from ebhook.chain.graph import Chain
 from ebhook.database.connection import Connection, connect, run
@@ -23,8 +22,12 @@ from ebhook.holder import Holder
 from ebhook.journal.table import Journal
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
-from ebhook.upgrade.alembic_run import Migration
+from ebhook.upgrade.alembic_run import AlembicRun
+from ebhook.upgrade.failure import FailureReport
+from ebhook.upgrade.plan import RevisionPlan
 from ebhook.upgrade.project import Project, load_project
+from ebhook.upgrade.statement_listener import StatementListener
+from ebhook.upgrade.statement_runner import Runner
 
 _PATIENCE = 30.0  # seconds for a statement that waits for a lock
 
@@ -65,36 +68,6 @@ def _redirect(
 # The chain at work
 
 
-class Scratch(Migration):
-    """A `Migration` on a scratch database: no deadline cuts it short.
-
-    With `only`, it runs that one revision, wherever the database stands: the plan that Alembic makes
-    for going back from a branch would take the other branch along.
-    """
-
-    only: str | None = None
-
-    def too_late(self) -> bool:
-        return False
-
-    def _steps(self, heads: Any, context: Any) -> Iterator[Any]:
-        if self.only is None:
-            yield from super()._steps(heads, context)
-            return
-        script = self.project.script
-        revision = script.get_revision(self.only)
-        make = (
-            MigrationStep.downgrade_from_script
-            if self.downgrade
-            else MigrationStep.upgrade_from_script
-        )
-        step = make(script.revision_map, revision)
-        self.running = self.only
-        step.migration_fn = self._recorded(self.only, step.migration_fn)
-        yield step
-        self.running = None
-
-
 def migrate(
     project: Project,
     tenant: Tenant,
@@ -104,7 +77,9 @@ def migrate(
     downgrade: bool = False,
     only: str | None = None,
 ) -> None:
-    """Brings a scratch database to `target` as an upgrade would, but for the lock.
+    """Brings a scratch database to `target` as an upgrade would, but for the lock and the deadline.
+
+    With `only`, that one revision runs, wherever the database stands.
 
     Raises:
         MigrationFailed, ChainBroken, …: as `ebhook upgrade` would.
@@ -112,22 +87,35 @@ def migrate(
     journal = Journal(connection, tenant.name, tenant.database, project.settings.journal.table)
     journal.make()
     run(connection, "SET SESSION lock_wait_timeout = %s", project.settings.ddl.lock_wait_timeout)
-    migration = Scratch(
-        project=project,
-        tenant=tenant,
-        connection=connection,
-        holder=Holder("scratch", os.getpid(), None, None, "scratch", "scratch"),
-        target=target,
-        downgrade=downgrade,
+    runner = Runner(
+        connection,
+        tenant.name,
+        project.settings.ddl,
         # Whoever has a lock here is the migration itself, on another connection.
         deadline=time.monotonic() + _PATIENCE,
-        emit=lambda _: None,
-        stop=lambda: False,
-        journal=journal,
+        emit=_ignore,
     )
-    migration.only = only
-    migration.run()
+    holder = Holder("scratch", os.getpid(), None, None, "scratch", "scratch")
+    listener = StatementListener(connection, tenant.name, journal, holder, runner)
+    AlembicRun(
+        project,
+        tenant,
+        RevisionPlan(target, downgrade, only),
+        listener,
+        FailureReport(project, tenant, listener, _never),
+        deadline=math.inf,
+        emit=_ignore,
+        stop=_never,
+    ).run()
 
 
-def open_tenant(tenant: Tenant, settings: Settings) -> Connection:
+def connect_to(tenant: Tenant, settings: Settings) -> Connection:
     return connect(tenant.url, database=tenant.database, timeout=settings.connect_timeout)
+
+
+def _ignore(event: object) -> None:
+    pass
+
+
+def _never() -> bool:
+    return False

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-
-from pymysql.err import MySQLError
 
 from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather, load_settings, reporter
 from ebhook.concurrency import in_threads
-from ebhook.database.connection import connect_patiently, explain
 from ebhook.errors import EbhookError, Exit, worst
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
-from ebhook.journal.table import Entry, Journal
+from ebhook.fleet.tenant_database import open_tenant
+from ebhook.journal.table import Entry
 from ebhook.report.documents import print_json, unread_documents
 from ebhook.report.tables import problems_text, table
 from ebhook.settings import Settings
@@ -70,19 +67,8 @@ def _read(
 
 
 def _entries(tenant: Tenant, settings: Settings) -> list[Entry]:
-    connection = connect_patiently(
-        tenant.url,
-        database=tenant.database,
-        timeout=settings.connect_timeout,
-        deadline=time.monotonic() + settings.connect_timeout,
-    )
-    try:
-        journal = Journal(connection, tenant.name, tenant.database, settings.journal.table)
-        return sorted(journal.entries(), key=_at)
-    except MySQLError as error:
-        raise explain(error, tenant.url, tenant.database) from None
-    finally:
-        connection.close()
+    with open_tenant(tenant, settings) as database:
+        return sorted(database.journal.entries(), key=_at)
 
 
 def _at(entry: Entry) -> datetime:

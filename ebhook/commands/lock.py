@@ -6,18 +6,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pymysql.err import MySQLError
-
 from ebhook.aws.beanstalk import identify
 from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather_tenants, load_settings, reporter
-from ebhook.database.connection import connect, explain
 from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
 from ebhook.fleet.standing import State
 from ebhook.fleet.survey import survey
-from ebhook.journal.table import Journal
+from ebhook.fleet.tenant_database import open_tenant
 from ebhook.lock.clearing import clear, kill_holder
-from ebhook.lock.lock import TenantLock
 from ebhook.lock.row import LockRow
 from ebhook.report.documents import lock_document, print_json, unread_documents
 from ebhook.report.tables import command, lock_text, problems_text, table
@@ -103,40 +99,30 @@ def lock_clear(
 
 
 def _clear(tenant: Tenant, settings: Settings, *, kill: bool, frozen: bool) -> Cleared:
+    row = None
     try:
-        connection = connect(tenant.url, database=tenant.database, timeout=settings.connect_timeout)
-    except EbhookError as error:
-        return Cleared(tenant.name, None, False, error)
-    try:
-        lock = TenantLock(connection, tenant.name, settings.lock.table, named=settings.lock.named)
-        row = lock.read()
-        if row is None:
-            return Cleared(tenant.name, None, False)
-        if row.frozen and not frozen:
-            return Cleared(
-                tenant.name,
-                row,
-                False,
-                LockHeld(
+        with open_tenant(tenant, settings) as database:
+            row = database.lock.read()
+            if row is None:
+                return Cleared(tenant.name, None, False)
+            if row.frozen and not frozen:
+                raise LockHeld(
                     f"{tenant.name}: frozen by hand: {row}.",
                     "It was left as it is.",
                     f"When that is over: {command('lock clear', [tenant.name])}",
-                ),
-            )
-        if row.alive and kill:
-            kill_holder(lock, row, until=time.monotonic() + settings.connect_timeout)
-        cleared = clear(lock, row)
-        if cleared:
-            journal = Journal(connection, tenant.name, tenant.database, settings.journal.table)
-            holder = identify("lock clear", settings)
-            journal.note("lock_cleared", holder, f"the lock of {row} (id {row.token or '-'})")
-        return Cleared(tenant.name, row, cleared)
+                )
+            if row.alive and kill:
+                kill_holder(database.lock, row, until=time.monotonic() + settings.connect_timeout)
+            cleared = clear(database.lock, row)
+            if cleared:
+                holder = identify("lock clear", settings)
+                words = f"the lock of {row} (id {row.token or '-'})"
+                database.journal.note("lock_cleared", holder, words)
+            return Cleared(tenant.name, row, cleared)
     except LockHeld as error:
         return Cleared(tenant.name, row, False, error)
-    except MySQLError as error:
-        return Cleared(tenant.name, None, False, explain(error, tenant.url, tenant.database))
-    finally:
-        connection.close()
+    except EbhookError as error:
+        return Cleared(tenant.name, None, False, error)
 
 
 def _document(result: Cleared) -> dict[str, object]:

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from ebhook.authoring.additive import Kept, Question
 from ebhook.authoring.generate import Answer, Generated, autogenerate, write_empty
+from ebhook.authoring.scratch_chain import connect_to, open_project
 from ebhook.authoring.scratch_chain import migrate as bring
-from ebhook.authoring.scratch_chain import open_project, open_tenant
 from ebhook.authoring.ticket import check_message
 from ebhook.chain import checksums
 from ebhook.chain.folder import check_chain, read_chain, read_revisions
@@ -93,7 +93,7 @@ def _compare(
             report.say(
                 f"bringing it to {chain.head or 'base'}: {count(len(chain.revisions), 'revision')}"
             )
-            with closing(open_tenant(tenant, settings)) as connection:
+            with closing(connect_to(tenant, settings)) as connection:
                 bring(project, tenant, connection, chain.head)
         return autogenerate(project, tenant, message, answer)
 

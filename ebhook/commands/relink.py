@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import closing
-
-from pymysql.err import MySQLError
-
 from ebhook.authoring.relink import choose
 from ebhook.authoring.relink import relink as rewrite
 from ebhook.chain import checksums
 from ebhook.chain.folder import check_chain, read_revisions
 from ebhook.chain.graph import Chain, heads_of, in_order
 from ebhook.commands.context import Options, load_settings, reporter
-from ebhook.database.connection import connect_patiently, explain
-from ebhook.errors import EbhookError, Exit, PersonNeeded, Refused, TryAgain
+from ebhook.errors import Exit, JournalForeign, PersonNeeded, Refused, TryAgain
 from ebhook.fleet.discovery import discover
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
-from ebhook.journal.table import Journal
+from ebhook.fleet.tenant_database import open_tenant
 from ebhook.report.documents import print_json
 from ebhook.report.lines import count
 from ebhook.report.reporter import Reporter
@@ -108,16 +102,8 @@ def _has(standing: Standing, id: str, chain: Chain, settings: Settings) -> bool:
 def _journalled(tenant: Tenant, settings: Settings) -> set[str | None]:
     """What the journal of a database knows that stands where this chain knows nothing."""
     try:
-        connection = connect_patiently(
-            tenant.url,
-            database=tenant.database,
-            timeout=settings.connect_timeout,
-            deadline=time.monotonic() + settings.connect_timeout,
-        )
-        with closing(connection):
-            journal = Journal(connection, tenant.name, tenant.database, settings.journal.table)
-            return {entry.revision for entry in journal.entries() if entry.kind == "upgrade"}
-    except MySQLError as error:
-        raise explain(error, tenant.url, tenant.database) from None
-    except EbhookError:
+        with open_tenant(tenant, settings) as database:
+            entries = database.journal.entries()
+            return {entry.revision for entry in entries if entry.kind == "upgrade"}
+    except JournalForeign:
         return set()

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import time
-
-from pymysql.err import MySQLError
 
 from ebhook.aws.beanstalk import identify
 from ebhook.commands.context import Options, gather, load_settings, reporter
-from ebhook.database.connection import connect_patiently, explain
 from ebhook.errors import Exit, UsageFailed
+from ebhook.fleet.tenant_database import open_tenant
 from ebhook.journal.in_doubt import Verdict
 from ebhook.journal.table import Entry, Journal
-from ebhook.lock.lock import TenantLock
 from ebhook.report.documents import print_json
 from ebhook.report.tables import command
 from ebhook.settings import Settings
@@ -55,17 +51,10 @@ def resolve(options: Options, *, tenant: str, applied: bool | None) -> Exit:
 def _settle(
     tenant: Tenant, settings: Settings, applied: bool | None
 ) -> tuple[Entry, Verdict, str, bool]:
-    connection = connect_patiently(
-        tenant.url,
-        database=tenant.database,
-        timeout=settings.connect_timeout,
-        deadline=time.monotonic() + settings.connect_timeout,
-    )
     holder = identify("resolve", settings)
-    journal = Journal(connection, tenant.name, tenant.database, settings.journal.table)
-    lock = TenantLock(connection, tenant.name, settings.lock.table, named=settings.lock.named)
-    try:
-        with lock.held(holder, wait=0, emit=lambda event: None, done=lambda: False):
+    with open_tenant(tenant, settings) as database:
+        journal = database.journal
+        with database.lock.held(holder, wait=0, emit=lambda event: None, done=lambda: False):
             entry = journal.unfinished()
             if entry is None or entry.pending is None:
                 raise UsageFailed(
@@ -83,10 +72,6 @@ def _settle(
             if applied is not None:
                 journal.resolve(entry, holder, applied=applied)
             return entry, verdict, shown, applied is not None
-    except MySQLError as error:
-        raise explain(error, tenant.url, tenant.database) from None
-    finally:
-        connection.close()
 
 
 def _shown(tenant: Tenant, entry: Entry, journal: Journal, verdict: Verdict) -> str:

@@ -5,5 +5,6 @@ aws_sources.py    tenants and logins that AWS keeps
 tls_policy.py     what TLS the settings ask of a tenant's URL
 survey.py         where every tenant stands, by one connection for each server and login
 survey_reader.py  the queries of the survey
+tenant_database.py  one tenant, opened: its connection, lock and journal
 standing.py       what was read of a tenant, and what it means in this chain
 """

@@ -1,9 +1,26 @@
 """One tenant on its way to a revision.
 
-tenant_upgrade.py    check, lock, check again, revision by revision, release
-alembic_run.py       Alembic at work on the locked connection
-project.py           a migrations folder and its env.py, loaded once
-interception.py      the locked connection as a migration sees it
-statement_runner.py  how one statement runs: algorithms, lock waits
-messages.py          what boot tells a worker, and the answer
+The way of a statement:
+
+    version file          op.add_column(…), op.execute(…), or the driver's own cursor
+      │
+    Alembic               alembic_run.py: one revision after the other, in the order of plan.py
+      │
+    SQLAlchemy            the engine of env.py, on our connection
+      │
+    interception.py       the driver's connection as a migration sees it
+      │
+    statement_listener.py hears the statement, each commit and each rollback
+      │
+    journal/recorder.py   is it in already? Writes the position, before or after it
+      │
+    statement_runner.py   the cheapest algorithm first; tries again while another session has the table
+      │
+    server                the connection that has the tenant's lock
+
+tenant_upgrade.py     check, lock, check again, revision by revision, release
+project.py            a migrations folder and its env.py, loaded once
+dry_run.py            the listener of a dry run: notes what it does not run
+failure.py            what went wrong, as an error with three parts
+messages.py           what boot tells a worker, and the answer
 """

@@ -1,4 +1,4 @@
-"""The locked connection as a migration sees it: whatever it does there goes by a `StatementListener`.
+"""The locked connection as a migration sees it: whatever it does there goes by a `ConnectionListener`.
 
 At PyMySQL's own level, below SQLAlchemy: a migration that asks for the driver's connection and cursor
 is heard, too. ebhook's own statements use the connection itself.
@@ -14,7 +14,9 @@ from pymysql.cursors import Cursor
 from ebhook.database.connection import Connection
 
 
-class StatementListener(Protocol):
+class ConnectionListener(Protocol):
+    """What hears the connection."""
+
     def statement(self, cursor: Cursor, text: str, query: Callable[[str], Any]) -> None:
         """In place of a statement: `text` is final, with its values; `query` runs what it is given
         on `cursor`."""
@@ -34,7 +36,7 @@ class StatementListener(Protocol):
 class InterceptedConnection:
     """Stands in for `connection`. It never connects anew."""
 
-    def __init__(self, connection: Connection, listener: StatementListener) -> None:
+    def __init__(self, connection: Connection, listener: ConnectionListener) -> None:
         self._connection = connection
         self._listener = listener
 
@@ -76,7 +78,7 @@ class InterceptedConnection:
 class InterceptedCursor(Cursor):
     """A cursor with a listener. Another kind of cursor is made from this and from itself."""
 
-    def __init__(self, connection: Connection, listener: StatementListener) -> None:
+    def __init__(self, connection: Connection, listener: ConnectionListener) -> None:
         super().__init__(connection)
         self.listener = listener
 

@@ -33,11 +33,23 @@ NOT_THIS_WAY = {
 }
 
 
+def patient_sleep(stop: Callable[[], bool]) -> Callable[[float], None]:
+    """Sleeps for some seconds, but not past `stop()`."""
+
+    def sleep(seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not stop():
+            time.sleep(min(left, 0.2))
+
+    return sleep
+
+
 @dataclass
 class Runner:
     """Runs statements on the locked connection under the settings of `[ddl]`.
 
     `deadline` is in monotonic seconds: no retry begins after it, nor when `stop()` says so.
+    `sleep` waits between two attempts.
     """
 
     connection: Connection

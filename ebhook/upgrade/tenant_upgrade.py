@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pymysql.err import MySQLError
-
-from ebhook.database.connection import (
-    Connection,
-    connect_patiently,
-    explain,
-    login_of,
-    run,
-    versions,
-)
+from ebhook.database.connection import Connection, login_of, run, versions
 from ebhook.errors import HalfApplied, MigrationFailed, Stopped
 from ebhook.events import Emit, PasswordRead
 from ebhook.fleet.standing import State, unknown_revision
 from ebhook.fleet.survey import survey
+from ebhook.fleet.tenant_database import TenantDatabase, open_tenant
 from ebhook.journal.table import Entry, Journal
-from ebhook.lock.lock import TenantLock
 from ebhook.settings import Settings
-from ebhook.upgrade.alembic_run import Migration
+from ebhook.upgrade.alembic_run import AlembicRun
+from ebhook.upgrade.dry_run import DryRunListener
+from ebhook.upgrade.failure import FailureReport
 from ebhook.upgrade.messages import Order, UpgradeResult
+from ebhook.upgrade.plan import RevisionPlan
 from ebhook.upgrade.project import Project
+from ebhook.upgrade.statement_listener import StatementListener
+from ebhook.upgrade.statement_runner import Runner, patient_sleep
 
 
 def apply(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) -> UpgradeResult:
@@ -37,23 +33,14 @@ def apply(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) 
         LockHeld, Unreachable, Refused, MigrationFailed, RevisionUnknown, ConnectionLost, Stopped,
         InDoubt, RevisionChanged.
     """
-    tenant = order.tenant
-    connection = connect_patiently(
-        tenant.url,
-        database=tenant.database,
-        timeout=project.settings.connect_timeout,
-        deadline=order.deadline,
-    )
-    login = login_of(connection, tenant.url)
-    if login.password is not None and login.password != tenant.url.password:
-        emit(PasswordRead(login.password))
-    try:
-        _prepare(connection, project.settings, read_only=order.dry_run)
-        return TenantUpgrade(project, order, connection, emit, stop).bring()
-    except MySQLError as error:
-        raise explain(error, tenant.url, tenant.database) from None
-    finally:
-        connection.close()
+    settings = project.settings
+    with open_tenant(order.tenant, settings, deadline=order.deadline) as database:
+        url = order.tenant.url
+        login = login_of(database.connection, url)
+        if login.password is not None and login.password != url.password:
+            emit(PasswordRead(login.password))
+        _prepare(database.connection, settings, read_only=order.dry_run)
+        return TenantUpgrade(project, order, database, emit, stop).run()
 
 
 def _prepare(connection: Connection, settings: Settings, *, read_only: bool) -> None:
@@ -77,63 +64,61 @@ class TenantUpgrade:
 
     project: Project
     order: Order
-    connection: Connection
+    database: TenantDatabase
     emit: Emit
     stop: Callable[[], bool]
-    journal: Journal = field(init=False)
     ran: list[str] = field(default_factory=list)  # revisions, from here on
 
-    def __post_init__(self) -> None:
-        self.name = self.order.tenant.name
-        self.journal = Journal(
-            self.connection,
-            self.name,
-            self.order.tenant.database,
-            self.project.settings.journal.table,
-        )
+    @property
+    def name(self) -> str:
+        return self.order.tenant.name
 
-    def bring(self) -> UpgradeResult:
-        before, settings = self.read(), self.project.settings
+    @property
+    def journal(self) -> Journal:
+        return self.database.journal
+
+    def run(self) -> UpgradeResult:
+        """Where the tenant stood and stands; `apply` says what it raises."""
+        before = self.read()
         if self.done(before):
             return UpgradeResult(before, before)
         if not self.knows(before):
             return UpgradeResult(before, before)
         if self.order.dry_run:
-            dry = self.migration(self.order.target, self.order.downgrade, journal=None)
-            dry.run()
-            return UpgradeResult(before, before, tuple(self.ran), tuple(dry.statements))
-        lock = TenantLock(
-            self.connection, self.name, settings.lock.table, named=settings.lock.named
-        )
-        wait = self.order.wait
-        with lock.held(
-            self.order.holder, wait=wait, emit=self.emit, done=self.done_by_another
+            return UpgradeResult(before, before, tuple(self.ran), self.rehearsed())
+        with self.database.lock.held(
+            self.order.holder, wait=self.order.wait, emit=self.emit, done=self.done_by_another
         ) as taken:
             now = self.read()
             if not taken or self.done(now) or not self.knows(now):
                 return UpgradeResult(now, now)  # somebody else did it meanwhile
-            cut_short = self.migrate(now, lock)
+            cut_short = self.migrate(now)
             after = self.read()
-            if not self.there(after):
-                raise self.stopped(after) if cut_short else self.elsewhere(after)
-            lock.last_transaction_committed()
+            if not self.at_target(after):
+                raise self.stopped(after) if cut_short else self.wrong_version_error(after)
+            self.database.lock.last_transaction_committed()
         return UpgradeResult(before, after, tuple(self.ran))
 
-    def migrate(self, at: tuple[str, ...], lock: TenantLock) -> bool:
+    def rehearsed(self) -> tuple[str, ...]:
+        """The statements of a dry run."""
+        listener = DryRunListener(self.database.connection)
+        self.alembic(RevisionPlan(self.order.target, self.order.downgrade), listener).run()
+        return tuple(listener.statements)
+
+    def migrate(self, at: tuple[str, ...]) -> bool:
         """Finishes what an earlier run left half done, then goes to the target. True: cut short."""
         half = self.journal.opened()
         if half is not None and self.is_over(half, at):
             self.journal.write(half.id, {"note": "finished by other means"}, finished=True)
-            self.connection.commit()
+            self.database.connection.commit()
             half = None
         if half is not None and half.kind == "downgrade":
             parents = half.down_revision.split(",") if half.down_revision else []
-            back = self.migration(parents[0] if parents else None, True, journal=self.journal)
-            back.half, back.guard = half, lock.is_ours
-            back.run()
+            back = RevisionPlan(parents[0] if parents else None, downgrade=True)
+            cut_short = self.alembic(back, self.listener(half)).run()
             half = None
-            if back.cut_short or self.done(self.read()):
-                return back.cut_short
+            if cut_short or self.done(self.read()):
+                return cut_short
         if half is not None and self.order.downgrade:
             raise HalfApplied(
                 f"{self.name}: revision {half.revision} is half applied: {half.position} of its "
@@ -141,28 +126,50 @@ class TenantUpgrade:
                 "A downgrade would undo what is not there. Nothing was changed.",
                 f"Finish it first (ebhook upgrade {self.name}), then go back.",
             )
-        onward = self.migration(self.order.target, self.order.downgrade, journal=self.journal)
-        onward.half = half
-        onward.closing = lock.delete_row_with_last_transaction
-        onward.guard = lock.is_ours
-        onward.run()
-        return onward.cut_short
+        closing = self.database.lock.delete_row_with_last_transaction
+        onward = RevisionPlan(self.order.target, self.order.downgrade)
+        return self.alembic(onward, self.listener(half, closing)).run()
 
-    def migration(
-        self, target: str | None, downgrade: bool, *, journal: Journal | None
-    ) -> Migration:
-        return Migration(
+    def alembic(
+        self, plan: RevisionPlan, listener: StatementListener | DryRunListener
+    ) -> AlembicRun:
+        order = self.order
+        return AlembicRun(
             self.project,
-            self.order.tenant,
-            self.connection,
-            self.order.holder,
-            target,
-            downgrade,
-            self.order.deadline,
+            order.tenant,
+            plan,
+            listener,
+            FailureReport(self.project, order.tenant, listener, self.stop),
+            order.deadline,
             self.emit,
             self.stop,
-            journal,
-            ran=self.ran,
+            self.ran,
+        )
+
+    def listener(
+        self, half: Entry | None, closing: Callable[[], None] | None = None
+    ) -> StatementListener:
+        """Records what follows in the journal. `closing` joins the last revision's transaction."""
+        connection = self.database.connection
+        ddl = self.project.settings.ddl
+        runner = Runner(
+            connection,
+            self.name,
+            ddl,
+            self.order.deadline,
+            self.emit,
+            patient_sleep(self.stop),
+            self.stop,
+        )
+        return StatementListener(
+            connection,
+            self.name,
+            self.journal,
+            self.order.holder,
+            runner,
+            half=half,
+            lock_is_ours=self.database.lock.is_ours,
+            closing=closing,
         )
 
     def is_over(self, half: Entry, at: tuple[str, ...]) -> bool:
@@ -172,17 +179,17 @@ class TenantUpgrade:
 
     def read(self) -> tuple[str, ...]:
         table = self.project.settings.version_table
-        return versions(self.connection, self.order.tenant.database, table)
+        return versions(self.database.connection, self.order.tenant.database, table)
 
     def done(self, at: tuple[str, ...]) -> bool:
         """At the target, and not in the middle of going back from it."""
-        if not self.there(at):
+        if not self.at_target(at):
             return False
         half = self.journal.unfinished()
-        self.connection.rollback()
+        self.database.connection.rollback()
         return half is None or half.kind != "downgrade" or self.is_over(half, at)
 
-    def there(self, at: tuple[str, ...]) -> bool:
+    def at_target(self, at: tuple[str, ...]) -> bool:
         target, chain = self.order.target, self.project.chain
         if self.order.downgrade:
             return at == ((target,) if target else ())
@@ -213,7 +220,7 @@ class TenantUpgrade:
             f"Go on with: ebhook upgrade {self.name}",
         )
 
-    def elsewhere(self, at: tuple[str, ...]) -> MigrationFailed:
+    def wrong_version_error(self, at: tuple[str, ...]) -> MigrationFailed:
         return MigrationFailed(
             f"{self.name}: every revision ran, but the database says {', '.join(at) or 'base'}.",
             "That is not where they lead.",

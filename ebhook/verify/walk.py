@@ -11,7 +11,7 @@ from enum import StrEnum
 from pymysql.err import MySQLError
 
 from ebhook.authoring.generate import ebhooks_own
-from ebhook.authoring.scratch_chain import migrate, open_tenant
+from ebhook.authoring.scratch_chain import connect_to, migrate
 from ebhook.chain.graph import Chain, heads_of
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import Connection, explain, quoted, run, versions
@@ -84,7 +84,7 @@ class Walker:
     at: int = 0
 
     def __post_init__(self) -> None:
-        self.connection = open_tenant(self.tenant, self.project.settings)
+        self.connection = connect_to(self.tenant, self.project.settings)
 
     # One revision after the other
 
@@ -208,7 +208,7 @@ class Walker:
         """An empty database, and straight up to the first `at` revisions."""
         self.connection.close()
         self.bench.empty(self.tenant)
-        self.connection = open_tenant(self.tenant, self.project.settings)
+        self.connection = connect_to(self.tenant, self.project.settings)
         for head in heads_of({one.id: one for one in self.order[:at]}):
             migrate(self.project, self.tenant, self.connection, head)
         self.at = at

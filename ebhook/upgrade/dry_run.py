@@ -1,0 +1,65 @@
+"""Hears each statement of a dry run: what changes something is noted and not run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from pymysql.cursors import Cursor
+
+from ebhook.chain.revision import Revision
+from ebhook.database.connection import Connection
+from ebhook.sql.statement import Kind, kind_of
+
+
+@dataclass
+class DryRunListener:
+    """Runs what reads, in place of the rest a statement that does nothing. `statements` has the rest."""
+
+    connection: Connection
+    statements: list[str] = field(default_factory=list, init=False)
+    returning: int = field(default=0, init=False)  # columns of the rows that the next one returns
+    last: None = field(default=None, init=False)  # nothing is recorded
+
+    def opened(self, locked: sa.Connection) -> None:
+        self.statements.clear()  # SQLAlchemy's own, for the connection
+        locked.dialect.supports_sane_rowcount = False
+
+    @contextmanager
+    def revision(self, revision: Revision, kind: str) -> Iterator[None]:
+        yield
+
+    def version_moves(self, revision: str, *, is_last: bool) -> None:
+        pass
+
+    def cut_short(self) -> None:
+        pass
+
+    def before_cursor_execute(
+        self, connection: Any, cursor: Any, sql: str, values: Any, context: Any, many: bool
+    ) -> None:
+        compiled = getattr(context, "compiled", None)
+        self.returning = len(getattr(compiled, "effective_returning", None) or ())
+
+    def statement(self, cursor: Cursor, text: str, query: Callable[[str], Any]) -> None:
+        returning, self.returning = self.returning, 0
+        if kind_of(text) is Kind.READ:
+            query(text)
+            return
+        self.statements.append(text)
+        query(f"SELECT {', '.join(['NULL'] * returning)}" if returning else "DO 0")
+
+    def before_commit(self) -> None:
+        pass
+
+    def commit(self) -> None:
+        self.connection.commit()
+
+    def rollback(self) -> None:
+        self.connection.rollback()
+
+    def moved(self) -> None:
+        pass

@@ -1,0 +1,137 @@
+"""What a migration or env.py raised, as one of ebhook's errors: what happened, the state, the next command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+import sqlalchemy as sa
+from pymysql.err import MySQLError
+
+from ebhook.database.connection import (
+    Connection,
+    errno,
+    explain,
+    login_of,
+    run,
+    text_of,
+    versions,
+)
+from ebhook.database.errno import BUSY, DENIED, IN_THE_WAY, LOST, READ_ONLY, UNREACHED, Errno
+from ebhook.errors import ConnectionLost, Deadlocked, EbhookError, MigrationFailed, Stopped
+from ebhook.journal.recorder import Recorder
+from ebhook.sql.statement import is_several
+from ebhook.tenant import Tenant
+from ebhook.upgrade.project import Project
+
+
+class FailedRun(Protocol):
+    """What a failed run can still be asked. `last` is the recorder of its last revision."""
+
+    @property
+    def connection(self) -> Connection: ...
+
+    @property
+    def last(self) -> Recorder | None: ...
+
+    def rollback(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class FailureReport:
+    """Explains why `run` failed; `stop` says whether it was asked to end."""
+
+    project: Project
+    tenant: Tenant
+    run: FailedRun
+    stop: Callable[[], bool]
+
+    def of(self, error: BaseException, running: str | None) -> EbhookError:
+        """`error` as one of ours; `running` is the revision under way, None outside of one."""
+        name, number = self.tenant.name, errno(error)
+        with suppress(MySQLError):
+            self.run.rollback()
+        with suppress(MySQLError):
+            run(self.run.connection, "UNLOCK TABLES")  # the journal may not be among them
+        if number in LOST or not self.run.connection.open:
+            # A migration may catch the error of the loss, and fail by another that follows from it.
+            return ConnectionLost(
+                f"{name}: the connection with the lock was lost: {text_of(error)}.", "", ""
+            )
+        if number in (READ_ONLY | DENIED):
+            original = getattr(error, "orig", None) or error
+            problem = explain(original, self.tenant.url, self.tenant.database)
+            return type(problem)(problem.what, self._state(running, text_of(error)), problem.next)
+        if number == Errno.LOCK_DEADLOCK:
+            return Deadlocked(f"{name}: {text_of(error)}.", "Its transaction was undone.", "")
+        if running is None:
+            if number in BUSY | UNREACHED:  # by a connection of its own
+                original = getattr(error, "orig", None) or error
+                return explain(original, self.tenant.url, self.tenant.database)
+            return self.project.env_failed(error)
+        if number == Errno.QUERY_INTERRUPTED and self.stop():
+            return Stopped(
+                f"{name}: stopped in the middle of revision {running}.",
+                "The journal knows how far it is.",
+                f"Go on with: ebhook upgrade {name}",
+            )
+        where = self.project.where(error)
+        if isinstance(error, sa.exc.TimeoutError):
+            where = f"it asks the engine for a second connection, which has no lock ({where})"
+        state = self._state(running, where)
+        if number == Errno.LOCK_WAIT_TIMEOUT:
+            return Stopped(
+                f"{name}: revision {running} waited in vain for what somebody else has: "
+                f"{text_of(error)}.",
+                state,
+                f"End the transaction that is in the way, then: ebhook upgrade {name}",
+            )
+        return MigrationFailed(
+            f"{name}: revision {running} failed{self._place()}: {where}.",
+            state,
+            self._advice(running, number),
+        )
+
+    def _state(self, running: str | None, why: str) -> str:
+        """The version, and how many statements of the failed revision are in, from the database."""
+        table = self.project.settings.version_table
+        try:
+            at = ", ".join(versions(self.run.connection, self.tenant.database, table)) or "base"
+        except MySQLError:
+            return "Where it stands could not be read again."
+        password = login_of(self.run.connection, self.tenant.url).password
+        kept = password.out_of(why) if password is not None else why
+        done = 0
+        with suppress(MySQLError):  # a server that has turned read-only, say
+            done = self.run.last.settle(kept) if self.run.last is not None else 0
+        more = f" plus {done} statement{'s' if done != 1 else ''} of {running}" if done else ""
+        return f"It stands at {at}{more}."
+
+    def _place(self) -> str:
+        return f" at statement {self.run.last.index or 1}" if self.run.last is not None else ""
+
+    def _advice(self, running: str, number: int) -> str:
+        name = self.tenant.name
+        if number in (Errno.ALTER_NOT_SUPPORTED, Errno.ALTER_NOT_SUPPORTED_REASON):
+            return (
+                "It needs a table copy, which blocks writes. To allow that: [ddl] algorithm = "
+                f'"copy" (EBHOOK_DDL_ALGORITHM), then: ebhook upgrade {name}'
+            )
+        if (
+            number == Errno.PARSE_ERROR
+            and self.run.last is not None
+            and is_several(self.run.last.text)
+        ):
+            return (
+                "One op.execute is one statement: split it, a call for each. "
+                f"Then: ebhook upgrade {name}"
+            )
+        if number in IN_THE_WAY:
+            return (
+                "If the file is wrong, mend it. If something that another tool made is in the way, "
+                "drop or rename that; or, when it is just what this statement makes: "
+                f"ebhook resolve {name} --applied. Then: ebhook upgrade {name}"
+            )
+        return f"Fix {running}, then: ebhook upgrade {name}"

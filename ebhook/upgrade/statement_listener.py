@@ -1,0 +1,161 @@
+"""Hears each statement of a run: brings it to the journal, and from there to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.ddl.base import AddColumn
+from pymysql.cursors import Cursor
+
+from ebhook.chain.revision import Revision
+from ebhook.database.connection import Connection
+from ebhook.errors import MigrationFailed, RevisionChanged
+from ebhook.holder import Holder
+from ebhook.journal.in_doubt import Verdict
+from ebhook.journal.recorder import Recorder
+from ebhook.journal.replies import Reply, given, taken
+from ebhook.journal.table import Entry, Journal
+from ebhook.sql.statement import Kind, kind_of, locking_also, releases_locks
+from ebhook.upgrade.statement_runner import Runner
+
+
+@dataclass
+class StatementListener:
+    """Every statement, commit and rollback on the locked connection of one tenant goes by here.
+
+    Args:
+        tenant: its name, for messages.
+        runner: runs a statement under the settings of `[ddl]`.
+        half: the revision that an earlier run left half applied.
+        lock_is_ours: asks the server whether this session still has the tenant's lock.
+        closing: what else goes into the transaction of the last revision's version.
+    """
+
+    connection: Connection
+    tenant: str
+    journal: Journal
+    holder: Holder
+    runner: Runner
+    half: Entry | None = None
+    lock_is_ours: Callable[[], bool] | None = None
+    closing: Callable[[], None] | None = None
+    recorder: Recorder | None = field(default=None, init=False)  # while a revision's own code runs
+    last: Recorder | None = field(default=None, init=False)
+    adds_column: bool = field(default=False, init=False)  # Alembic's own, which takes an ALGORITHM
+
+    # Revisions
+
+    def opened(self, locked: sa.Connection) -> None:
+        pass
+
+    @contextmanager
+    def revision(self, revision: Revision, kind: str) -> Iterator[None]:
+        """In the block every statement is recorded as the revision's. Raises `RevisionChanged`."""
+        half, self.half = self.half, None
+        if half is not None and (half.revision, half.kind) != (revision.id, kind):
+            self._set_aside(half, revision.id)
+            half = None
+        self.recorder = self.last = Recorder(self.journal, revision, kind, self.holder, half)
+        try:
+            yield
+            if self.recorder.session.database != self.journal.database:  # USE: the version is here
+                self.connection.select_db(self.journal.database)
+        finally:
+            self.recorder = None
+
+    def version_moves(self, revision: str, *, is_last: bool) -> None:
+        if self.last is None:
+            return
+        if self.last.opaque and self.lock_is_ours is not None and not self.lock_is_ours():
+            raise MigrationFailed(
+                f"{self.tenant}: revision {revision} gave away the lock of this tenant.",
+                "Its statements are in; the version was not moved.",
+                f"Take RELEASE_ALL_LOCKS out of it; then: ebhook upgrade {self.tenant}",
+            )
+        self.last.finish(with_next=not is_last)
+        if is_last and self.closing is not None:
+            self.closing()
+
+    def cut_short(self) -> None:
+        self.journal.end()
+
+    def _set_aside(self, half: Entry, next: str) -> None:
+        """A half-applied revision that is not the next one may be forgotten only if nothing is in."""
+        begun = half.position > 0 or (
+            half.pending is not None
+            and self.journal.witness.verdict(half.pending) is not Verdict.NOT
+        )
+        if begun:
+            raise RevisionChanged(
+                f"{self.tenant}: the {half.kind} of revision {half.revision} is half done, and "
+                f"the next one in this chain is {next}.",
+                f"{half.position} statements of it are in:\n{half.shown}\n  Nothing more was changed.",
+                f"Deploy a bundle with {half.revision} next; or undo these by hand, and then: "
+                f"DELETE FROM {self.journal.table} WHERE id = {half.id};",
+            )
+        self.journal.write(half.id, {"note": "nothing of it was in; set aside"}, finished=True)
+        self.connection.commit()  # whatever the next revision rolls back
+
+    # Statements
+
+    def before_cursor_execute(
+        self, connection: Any, cursor: Any, sql: str, values: Any, context: Any, many: bool
+    ) -> None:
+        compiled = getattr(context, "compiled", None)
+        self.adds_column = isinstance(getattr(compiled, "statement", None), AddColumn)
+
+    def statement(self, cursor: Cursor, text: str, query: Callable[[str], Any]) -> None:
+        adds_column, self.adds_column = self.adds_column, False
+        kind, recorder = kind_of(text), self.recorder
+        sql = text
+        if recorder is not None:
+            self._keep_the_lock(recorder, text)
+            # The journal is written to while they are locked.
+            sql = locking_also(text, self.journal.name.replace("%%", "%")) or text
+        else:
+            self.journal.end()
+
+        def do() -> Reply | None:
+            self.runner.run(query, sql, kind, adds_column=adds_column)
+            return taken(cursor)
+
+        try:
+            answer = recorder.run(kind, text, do) if recorder is not None else do()
+        finally:
+            if kind in (Kind.SESSION, Kind.OPAQUE):
+                self.journal.witness.forget_the_server()  # sql_mode may be another
+        if recorder is not None and answer is not None:
+            given(cursor, answer, query)
+
+    def before_commit(self) -> None:
+        self.journal.end()
+        if self.recorder is not None:
+            self.recorder.leave()
+
+    def commit(self) -> None:
+        if self.recorder is not None:
+            self.recorder.leave()
+        self.journal.commit()
+
+    def rollback(self) -> None:
+        self.journal.rollback()
+        if self.recorder is not None:
+            self.recorder.undone()
+
+    def moved(self) -> None:
+        if self.recorder is not None:
+            self.recorder.moved()
+
+    def _keep_the_lock(self, recorder: Recorder, text: str) -> None:
+        if releases_locks(text):
+            raise MigrationFailed(
+                f"{self.tenant}: revision {recorder.revision.id} would give away the lock of this "
+                f"tenant: {' '.join(text.split())[:200]}",
+                "That was not run.",
+                "Name the lock that it may release (not ebhook's); then: "
+                f"ebhook upgrade {self.tenant}",
+            )
