@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 TOLD = 50  # tenants in a notice
 LONGEST = 60_000  # characters of its text: SNS takes 256 KiB
+# Bytes of an event's detail: EventBridge takes entries of 256 KiB, the other fields included.
+LARGEST_DETAIL = 240_000
+_TEXTS = (4000, 1000, 200)  # characters that each text of the detail is cut to, until it fits
 
 Hidden = Callable[[Any], Any]
 
@@ -180,6 +183,29 @@ def detail(ended: Ended) -> dict[str, Any]:
     }
 
 
+def fitting(document: dict[str, Any]) -> str:
+    """The detail of an event as JSON, with its texts cut as far as EventBridge's limit wants.
+
+    Args:
+        document: with its passwords hidden already: half a password is not recognised.
+    """
+    for most in (None, *_TEXTS):
+        text = msgspec.json.encode(document if most is None else _cut(document, most))
+        if len(text) <= LARGEST_DETAIL:
+            break
+    return text.decode()
+
+
+def _cut(value: Any, most: int) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= most else value[:most] + "…"
+    if isinstance(value, dict):
+        return {name: _cut(one, most) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_cut(one, most) for one in value]
+    return value
+
+
 def send(ended: Ended, settings: Settings, hidden: Hidden) -> list[str]:
     """Sends what the settings want to whom they want it sent to.
 
@@ -225,7 +251,7 @@ def _wanted(
     def put_event() -> None:
         from ebhook.aws.client import put_event
 
-        document = msgspec.json.encode(hidden(detail(ended))).decode()
+        document = fitting(hidden(detail(ended)))
         kind = "ebhook trial" if ended.trial else "ebhook boot failed"
         put_event(str(notice.event_bus), kind, document, account())
 

@@ -107,8 +107,10 @@ def _find(directory: Path) -> Path | None:
 def _from_file(file: Path, problems: list[str]) -> Iterator[tuple[str, Given]]:
     try:
         document = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
+        if isinstance(error, RecursionError):
+            reason = "is nested too deeply"
         problems.append(f"{file}: {reason}")
         return
     for name, value in document.items():

@@ -11,7 +11,17 @@ import pytest
 from ebhook.errors import ChainBroken, Exit, MigrationFailed, SettingsFailed, Skipped, Unreachable
 from ebhook.events import Outcome
 from ebhook.holder import Holder
-from ebhook.report.notices import TOLD, Ended, detail, metric_data, metric_line, subject, text
+from ebhook.report.notices import (
+    LARGEST_DETAIL,
+    TOLD,
+    Ended,
+    detail,
+    fitting,
+    metric_data,
+    metric_line,
+    subject,
+    text,
+)
 from ebhook.results import Result, excused
 from ebhook.scratch.installation import Flavour
 from ebhook.settings import BootSettings, Settings
@@ -131,6 +141,27 @@ def test_a_notice_has_an_end() -> None:
 
     assert told.count("9c11 failed") == TOLD
     assert f"and {1000 - TOLD} more: ebhook status" in told
+
+
+def test_an_event_has_an_end() -> None:
+    """Fifty long errors are cut until EventBridge takes them; each tenant is still there."""
+    long = MigrationFailed("é" * 9000, "é" * 9000, "Mend it.")
+    told = ended(*[result(f"a{n:02}", Outcome.FAILED, long) for n in range(TOLD)])
+
+    text = fitting(detail(told))
+
+    assert len(text.encode()) <= LARGEST_DETAIL
+    document = json.loads(text)
+    assert len(document["tenants"]) == TOLD
+    assert document["tenants"][0]["error"]["what"].endswith("é…")
+    assert document["tenants"][0]["error"]["next"] == "Mend it."
+
+
+def test_an_event_that_fits_is_whole() -> None:
+    """Nothing is cut without need."""
+    told = ended(failed("zoe"))
+
+    assert json.loads(fitting(detail(told))) == json.loads(json.dumps(detail(told)))
 
 
 # --- starting all the same -----------------------------------------------------------------------

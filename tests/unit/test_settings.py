@@ -206,6 +206,7 @@ def test_a_file_named_relatively_is_a_file(tmp_path: Path, monkeypatch: pytest.M
         (b"holder = ", "Invalid value"),
         (b"holder = 'a'\nholder = 'b'", "Cannot overwrite a value"),
         (b"holder = '\xff'", "utf-8"),
+        (b"holder = " + b"[" * 100_000, "is nested too deeply"),
     ],
 )
 def test_a_file_that_is_no_toml(tmp_path: Path, text: bytes, complaint: str) -> None:
