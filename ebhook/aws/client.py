@@ -127,8 +127,8 @@ def secrets(ids: Sequence[str], account: Account) -> list[Stored]:
     """
     wanted = list(dict.fromkeys(ids))
     found: dict[str, Stored] = {}
-    for start in range(0, len(wanted), BATCH):
-        for one in _batch(wanted[start : start + BATCH], account):
+    for part, where in _batches(wanted, account):
+        for one in _batch(part, where):
             stored = Stored(one["Name"], one["ARN"], Secret(one.get("SecretString", "")))
             found[one["Name"]] = found[one["ARN"]] = stored
             # An ARN may be given without the six characters that AWS puts at its end.
@@ -137,6 +137,21 @@ def secrets(ids: Sequence[str], account: Account) -> list[Stored]:
         if id not in found:
             raise _refusal(f"the secret {id}", "ResourceNotFoundException", "it was not returned")
     return [found[id] for id in ids]
+
+
+def _batches(ids: Sequence[str], account: Account) -> Iterator[tuple[list[str], Account]]:
+    """At most `BATCH` secrets each, asked for where they are: an ARN names its region."""
+    by_region: dict[str | None, list[str]] = {}
+    for id in ids:
+        by_region.setdefault(region_of(id) or account.region, []).append(id)
+    for region, wanted in by_region.items():
+        for start in range(0, len(wanted), BATCH):
+            yield wanted[start : start + BATCH], replace(account, region=region)
+
+
+def region_of(id: str) -> str | None:
+    """The region in an ARN; None for a name."""
+    return id.split(":")[3] if id.startswith("arn:") and id.count(":") > 3 else None
 
 
 def _batch(ids: Sequence[str], account: Account) -> Iterator[dict[str, Any]]:
@@ -161,7 +176,7 @@ def fresh_login(credential: AwsCredential, url: Url) -> Url:
     Raises:
         Unreachable, Refused: AWS did not answer, or said no.
     """
-    account = Account(credential.region, credential.profile)
+    account = Account(region_of(credential.id) or credential.region, credential.profile)
     if credential.kind == "iam":
         return replace(url, password=_token(url, account))
     if credential.kind == "secret":

@@ -222,6 +222,8 @@ def read_login(text: str) -> Login:
 def login_of(fields: Mapping[str, object]) -> Login:
     """A `Login` from the fields of a database's secret; others are left alone.
 
+    The names are RDS's own (``username``, ``dbname``), or the short ones that people write.
+
     Raises:
         UrlInvalid: the secret is of another kind of database, or its port is no number.
     """
@@ -236,8 +238,8 @@ def login_of(fields: Mapping[str, object]) -> Login:
     return Login(
         host=said.get("host"),
         port=int(port) if port is not None else None,
-        user=said.get("username"),
+        user=said.get("username") or said.get("user"),
         password=Secret(said["password"]) if "password" in said else None,
-        database=said.get("dbname"),
+        database=said.get("dbname") or said.get("database"),
         tenant=said.get("tenant"),
     )

@@ -316,3 +316,28 @@ def test_no_region_at_all(aws: Cloud, settings: Make, monkeypatch: pytest.Monkey
         discover(made)
 
     assert "aws.region" in failure.value.next
+
+
+def test_secrets_say_it_in_the_short_words_too(aws: Cloud, settings: Make) -> None:
+    """`user` and `database`, as people write them, are RDS's `username` and `dbname`."""
+    aws.secret("agency/acme", {"host": "h", "user": "u", "password": "p", "database": "acme_db"})
+
+    (tenant,) = discover(settings(TENANTS_SECRETS="agency/acme"))
+
+    assert shown(tenant) == ("acme_db", "h", 3306, "u", "p", "acme_db")
+
+
+def test_a_secret_is_asked_for_where_its_arn_says_it_is(aws: Cloud, settings: Make) -> None:
+    """Also when it is read again after a rotation; names are asked for in the region of the settings."""
+    far = aws.client("secretsmanager", "ap-southeast-2")
+    kept = json.dumps({**RDS, "password": "one"})
+    arn = far.create_secret(Name="far/birch", SecretString=kept)["ARN"]
+    aws.secret("agency/acme", {**RDS, "password": "p"})
+
+    near, birch = discover(settings(TENANTS_SECRETS=f"agency/acme,{arn}"))
+    far.put_secret_value(SecretId=arn, SecretString=kept.replace("one", "two"))
+
+    assert near.name == "acme"
+    assert birch.name == "birch"
+    assert birch.url.credential is not None
+    assert birch.url.credential.fresh(birch.url).password == Secret("two")

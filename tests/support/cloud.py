@@ -45,11 +45,11 @@ class Cloud:
     bodies: list[bytes] = field(default_factory=list)  # of the same
     after: Callable[[str], None] | None = None  # told of each action before its answer arrives
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str = REGION) -> Any:
         """A client of the account's root, past the front."""
         return boto3.client(
             service,  # type: ignore[call-overload]
-            region_name=REGION,
+            region_name=region,
             endpoint_url=self.moto,
             aws_access_key_id="testing",
             aws_secret_access_key="testing",
