@@ -24,6 +24,18 @@ from ebhook.settings import Settings
 
 
 @dataclass(frozen=True)
+class PlannedStatement:
+    """What a dry run would have run. `revision` is None for what keeps the version table.
+
+    `adds_column`: Alembic's own ADD COLUMN, which is sent with an ALGORITHM clause.
+    """
+
+    sql: str
+    revision: str | None
+    adds_column: bool = False
+
+
+@dataclass(frozen=True)
 class Result:
     """How one tenant ended. `statements` is what a dry run would have run."""
 
@@ -33,7 +45,7 @@ class Result:
     after: str | None
     seconds: float
     error: EbhookError | None = None
-    statements: tuple[str, ...] = ()
+    statements: tuple[PlannedStatement, ...] = ()
 
 
 def outcome_of(error: EbhookError) -> Outcome:

@@ -16,7 +16,7 @@ from ebhook.report.documents import print_json, rollout_document
 from ebhook.report.lines import count
 from ebhook.report.reporter import Reporter
 from ebhook.report.tables import problems_text, rollout_text
-from ebhook.results import Result, exit_code
+from ebhook.results import PlannedStatement, Result, exit_code
 from ebhook.rollout.scheduler import Plan, canary_of, roll_out
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
@@ -61,7 +61,7 @@ def upgrade(
 
 def _script(run: RolloutRun) -> Iterator[str]:
     """The SQL of a dry run, with its tenants above it; what is the same for several, once."""
-    scripts: dict[tuple[UnfinishedRevision | None, tuple[str, ...]], list[str]] = {}
+    scripts: dict[tuple[UnfinishedRevision | None, tuple[PlannedStatement, ...]], list[str]] = {}
     for result in run.results:
         if result.statements:
             script = (run.halves.get(result.tenant), result.statements)
@@ -74,7 +74,7 @@ def _script(run: RolloutRun) -> Iterator[str]:
                 "will be skipped"
             )
         for statement in statements:
-            yield f"{statement.strip()};"
+            yield f"{statement.sql.strip()};"
 
 
 def bring(

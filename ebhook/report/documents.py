@@ -38,7 +38,7 @@ def rollout_document(head: str | None, code: Exit, results: Sequence[Result]) ->
             "error": str(result.error) if result.error is not None else None,
         }
         if result.statements:
-            document["sql"] = list(result.statements)
+            document["sql"] = [statement.sql for statement in result.statements]
         tenants.append(document)
     return {"head": head, "exit_code": int(code), "tenants": tenants}
 

@@ -44,7 +44,7 @@ from ebhook.events import (
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
 from ebhook.holder import Holder
-from ebhook.results import Result, outcome_of
+from ebhook.results import PlannedStatement, Result, outcome_of
 from ebhook.rollout.messages import Finished
 from ebhook.rollout.worker_pool import Worker, WorkerPool
 from ebhook.settings import Settings
@@ -387,7 +387,7 @@ class RolloutLoop:
         error: EbhookError | None,
         *,
         before: str | None = None,
-        statements: tuple[str, ...] = (),
+        statements: tuple[PlannedStatement, ...] = (),
     ) -> None:
         seconds = time.monotonic() - job.began if job.began is not None else 0.0
         if outcome is Outcome.UPGRADED:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.ddl.base import AddColumn
 from pymysql.cursors import Cursor
 
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import Connection
+from ebhook.results import PlannedStatement
 from ebhook.sql.statement import Kind, kind_of
 
 
@@ -20,7 +22,9 @@ class DryRunListener:
     """Runs what reads, in place of the rest a statement that does nothing. `statements` has the rest."""
 
     connection: Connection
-    statements: list[str] = field(default_factory=list, init=False)
+    statements: list[PlannedStatement] = field(default_factory=list, init=False)
+    running: str | None = field(default=None, init=False)  # the revision whose own code runs
+    adds_column: bool = field(default=False, init=False)  # the next one
     returning: int = field(default=0, init=False)  # columns of the rows that the next one returns
     last: None = field(default=None, init=False)  # nothing is recorded
 
@@ -30,7 +34,11 @@ class DryRunListener:
 
     @contextmanager
     def revision(self, revision: Revision, kind: str) -> Iterator[None]:
-        yield
+        self.running = revision.id
+        try:
+            yield
+        finally:
+            self.running = None
 
     def version_moves(self, revision: str, *, is_last: bool) -> None:
         pass
@@ -42,14 +50,16 @@ class DryRunListener:
         self, connection: Any, cursor: Any, sql: str, values: Any, context: Any, many: bool
     ) -> None:
         compiled = getattr(context, "compiled", None)
+        self.adds_column = isinstance(getattr(compiled, "statement", None), AddColumn)
         self.returning = len(getattr(compiled, "effective_returning", None) or ())
 
     def statement(self, cursor: Cursor, text: str, query: Callable[[str], Any]) -> None:
         returning, self.returning = self.returning, 0
+        adds_column, self.adds_column = self.adds_column, False
         if kind_of(text) is Kind.READ:
             query(text)
             return
-        self.statements.append(text)
+        self.statements.append(PlannedStatement(text, self.running, adds_column))
         query(f"SELECT {', '.join(['NULL'] * returning)}" if returning else "DO 0")
 
     def before_commit(self) -> None:

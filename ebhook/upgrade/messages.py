@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ebhook.holder import Holder
+from ebhook.results import PlannedStatement
 from ebhook.tenant import Tenant
 
 
@@ -33,4 +34,4 @@ class UpgradeResult:
     before: tuple[str, ...]
     after: tuple[str, ...]
     revisions: tuple[str, ...] = ()
-    statements: tuple[str, ...] = ()
+    statements: tuple[PlannedStatement, ...] = ()

@@ -12,6 +12,7 @@ from ebhook.fleet.standing import State, unknown_revision
 from ebhook.fleet.survey import survey
 from ebhook.fleet.tenant_database import TenantDatabase, open_tenant
 from ebhook.journal.table import Entry, Journal
+from ebhook.results import PlannedStatement
 from ebhook.settings import Settings
 from ebhook.upgrade.alembic_run import AlembicRun
 from ebhook.upgrade.dry_run import DryRunListener
@@ -99,7 +100,7 @@ class TenantUpgrade:
             self.database.lock.last_transaction_committed()
         return UpgradeResult(before, after, tuple(self.ran))
 
-    def rehearsed(self) -> tuple[str, ...]:
+    def rehearsed(self) -> tuple[PlannedStatement, ...]:
         """The statements of a dry run."""
         listener = DryRunListener(self.database.connection)
         self.alembic(RevisionPlan(self.order.target, self.order.downgrade), listener).run()
