@@ -61,7 +61,7 @@ def _settle(
                     f"{tenant.name}: nothing is in doubt.",
                     next=f"See where it stands: ebhook status {tenant.name}",
                 )
-            verdict = journal.witness.verdict(entry.pending)
+            verdict = journal.inspector.verdict(entry.pending)
             shown = _shown(tenant, entry, journal, verdict)
             if verdict is not Verdict.UNKNOWN and not entry.note:
                 raise UsageFailed(
@@ -86,7 +86,9 @@ def _shown(tenant: Tenant, entry: Entry, journal: Journal, verdict: Verdict) -> 
         + (f" The server said: {entry.note}." if entry.note else ""),
     ]
     objects = pending.objects or ()
-    for one, then, now in zip(objects, pending.before, journal.witness.look(objects), strict=False):
+    for one, then, now in zip(
+        objects, pending.before, journal.inspector.look(objects), strict=False
+    ):
         name = f"{one.kind.lower()} {one.name}"
         if then == now:
             parts.append(f"{name}, then and now:\n{now or '(is not there)'}")

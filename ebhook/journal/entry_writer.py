@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import run, scalar
 from ebhook.holder import Holder
-from ebhook.journal.news import EntryNews
+from ebhook.journal.entry_content import EntryContent
 from ebhook.journal.table import Ending, Entry, Journal, who
 
 
 @dataclass
-class Row:
+class EntryWriter:
     """`entry` is what an earlier run left of it, or None: then it comes with the first `write`."""
 
     journal: Journal
@@ -21,13 +21,13 @@ class Row:
     kind: str
     holder: Holder
     entry: Entry | None
-    told: EntryNews = field(default_factory=EntryNews)
+    content: EntryContent = field(default_factory=EntryContent)
 
     def __post_init__(self) -> None:
         self.id = self.entry.id if self.entry else None
 
     def write(self, position: int, digest: str, values: Mapping[str, object]) -> None:
-        """How far the revision is, what it has told since, and `values`; in the open transaction."""
+        """How far the revision is, what is new of its content, and `values`; in the open transaction."""
         self._write(self._changes(position, digest, values))
 
     def finish(self, position: int, digest: str, seconds: float, *, with_next: bool) -> None:
@@ -47,8 +47,8 @@ class Row:
     def _changes(
         self, position: int, digest: str, values: Mapping[str, object], *, finished: bool = False
     ) -> dict[str, object]:
-        news = self.told.news(finished=finished)
-        changes = {"position": position, "digest": digest, **news, **values}
+        content = self.content.changes(finished=finished)
+        changes = {"position": position, "digest": digest, **content, **values}
         if self.entry is not None:  # of an earlier run: ours now
             changes |= self._facts()
         return changes
@@ -63,7 +63,7 @@ class Row:
             "revision": self.revision.id,
             "down_revision": ",".join(self.revision.parents) or None,
             **self._facts(),
-            **self.told.all(finished=finished),
+            **self.content.columns(finished=finished),
             **{name: value for name, value in changes.items() if not name.startswith("+")},
         }
 
@@ -71,7 +71,7 @@ class Row:
         if self.id is None or not self.journal.write(self.id, changes, finished=finished):
             # New, or undone together with a transaction that the migration rolled back.
             self._add(changes, finished=finished)
-        self.told.is_written()
+        self.content.is_written()
 
     def _add(self, changes: Mapping[str, object], *, finished: bool) -> None:
         connection = self.journal.connection

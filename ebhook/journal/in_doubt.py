@@ -19,8 +19,8 @@ from ebhook.database.connection import Connection, errno, quoted, rows
 from ebhook.database.errno import ABSENT
 from ebhook.sql.statement import Object, bare
 
-# What SHOW CREATE says of what is not there, one number a kind of object.
-_ENOUGH = 8  # looks at one table each, which take as long as reading the names of a few hundred
+# So many looks at one table each take as long as reading the names of a few hundred.
+LIST_NAMES_AFTER = 8
 _CREATES = ("CREATE", "/*")
 _OTHER_ENGINE = re.compile(r"\bENGINE ?=? ?(?!InnoDB\b)", re.I)
 
@@ -100,13 +100,13 @@ def decide(pending: Pending, now: Sequence[str | None], server: str) -> Verdict:
         and atomic_ddl(server)
         and all(map(_transactional, [*pending.before, *now]))
     ):
-        verdict = _told(pending, now, same)
+        verdict = _by_looks(pending, now, same)
     if verdict is Verdict.UNKNOWN and pending.repeatable and not pending.fills:
         return Verdict.AGAIN
     return verdict
 
 
-def _told(pending: Pending, now: Sequence[str | None], same: Sequence[bool]) -> Verdict:
+def _by_looks(pending: Pending, now: Sequence[str | None], same: Sequence[bool]) -> Verdict:
     """The verdict where a statement happens as a whole or not at all."""
     if all(same):
         # Absent before and after is a look that tells, whatever else the statement may hide.
@@ -161,7 +161,7 @@ class ObjectInspector:
         """
         return tuple(None if self._is_new(one) else self._look(one) for one in objects)
 
-    def unsure(self) -> None:
+    def forget_names(self) -> None:
         """Before a statement that may make tables without naming them to `look`."""
         self._names, self._misses = None, 0
 
@@ -184,7 +184,7 @@ class ObjectInspector:
             if errno(error) not in ABSENT:
                 raise
             self._misses += 1
-            if self._misses == _ENOUGH:
+            if self._misses == LIST_NAMES_AFTER:
                 self._names = self._all_names() | {one.name.lower()}
             return None
         text = next((v for v in row[1:] if isinstance(v, str) and v.startswith(_CREATES)), "")
@@ -205,7 +205,7 @@ class ObjectInspector:
             self.innodb = str(engine).lower() == "innodb"
         return self._server
 
-    def forget_the_server(self) -> None:
+    def forget_server(self) -> None:
         """After a statement that may have changed the session's settings."""
         self._server = None
 

@@ -2,8 +2,8 @@
 
 A resumed migration issues its statements again from the top, and those that are in are skipped. What
 they gave back (rows, counts, new ids, an error that it caught) may decide what it does next, and the
-database has moved on since: rows are changed, a column that it read may be dropped. So it is told
-again what it was told.
+database has moved on since: rows are changed, a column that it read may be dropped. So it is given
+the same replies again.
 """
 
 from __future__ import annotations

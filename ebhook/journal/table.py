@@ -109,11 +109,11 @@ class Journal:
     tenant: str
     database: str
     table: str
-    witness: ObjectInspector = field(init=False)
+    inspector: ObjectInspector = field(init=False)
     ending: Ending | None = None
 
     def __post_init__(self) -> None:
-        self.witness = ObjectInspector(self.connection, self.database)
+        self.inspector = ObjectInspector(self.connection, self.database)
 
     @property
     def name(self) -> str:

@@ -87,7 +87,7 @@ class StatementListener:
         """A half-applied revision that is not the next one may be forgotten only if nothing is in."""
         begun = half.position > 0 or (
             half.pending is not None
-            and self.journal.witness.verdict(half.pending) is not Verdict.NOT
+            and self.journal.inspector.verdict(half.pending) is not Verdict.NOT
         )
         if begun:
             raise RevisionChanged(
@@ -127,7 +127,7 @@ class StatementListener:
             answer = recorder.run(kind, text, do) if recorder is not None else do()
         finally:
             if kind in (Kind.SESSION, Kind.OPAQUE):
-                self.journal.witness.forget_the_server()  # sql_mode may be another
+                self.journal.inspector.forget_server()  # sql_mode may be another
         if recorder is not None and answer is not None:
             given(cursor, answer, query)
 

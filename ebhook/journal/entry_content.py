@@ -1,5 +1,5 @@
-"""What a revision tells the journal: its statements, for people, and what they gave back, for a later
-run. All of it, or what is new since the row was last written."""
+"""What goes into an entry beside its position: the statements, for people, and what they gave back, for
+a later run. As all of a column, or as what is to be appended to it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _PASSWORDS = re.compile(
 
 
 @dataclass
-class EntryNews:
-    """Texts by number, answers by place."""
+class EntryContent:
+    """Texts in order, replies by place, and how much of both the row has already."""
 
     texts: list[str] = field(default_factory=list)
     answers: dict[Place, Reply] = field(default_factory=dict)
@@ -30,13 +30,13 @@ class EntryNews:
     written: tuple[int, int] = (0, 0)  # how many texts and answers are in the row
     unsure: bool = True  # whether the row has just those
 
-    def say(self, text: str) -> None:
+    def add_statement(self, text: str) -> None:
         """One more statement."""
         shown = _PASSWORDS.sub(r"\1'***'", text)
         self.texts.append(shown[:LONGEST] if self.logged < _LOGGED else "")
         self.logged += len(self.texts[-1])
 
-    def keep(self, place: Place, answer: Reply) -> None:
+    def add_reply(self, place: Place, answer: Reply) -> None:
         """What a statement or a read gave back."""
         size = replies.size(answer)
         if self.kept + size <= replies.LARGEST:
@@ -45,7 +45,7 @@ class EntryNews:
         elif place[1] == 0:  # rows from INSERT … RETURNING: unlike a read, it cannot be asked again
             self.answers[place] = replies.FORGOTTEN
 
-    def all(self, position: int | None = None, *, finished: bool = False) -> dict[str, object]:
+    def columns(self, position: int | None = None, *, finished: bool = False) -> dict[str, object]:
         """Columns of the row, for the statements before `position`; less the answers if `finished`."""
         found: dict[str, object] = {"statements": _joined(self.texts[:position]) or None}
         if not finished:
@@ -53,10 +53,10 @@ class EntryNews:
             found["answers"] = replies.dumped(known) or None
         return found
 
-    def news(self, *, finished: bool = False) -> dict[str, object]:
-        """As `all`, or what goes to the ends of these columns (``+``)."""
+    def changes(self, *, finished: bool = False) -> dict[str, object]:
+        """As `columns`, or what goes to the ends of these columns (``+``)."""
         if self.unsure:
-            return self.all(finished=finished)
+            return self.columns(finished=finished)
         texts, known = self.written
         found: dict[str, object] = {"+statements": _joined(self.texts[texts:])}
         if not finished:
@@ -67,7 +67,7 @@ class EntryNews:
         self.written = (len(self.texts), len(self.answers))
         self.unsure = False
 
-    def undone(self) -> None:
+    def may_be_rolled_back(self) -> None:
         """What was written may have been rolled back."""
         self.unsure = True
 
