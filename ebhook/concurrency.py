@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -50,6 +54,48 @@ class Interruption:
         self.count += 1
         self.name = signal.Signals(number).name
         os.write(self._writer, b"!")
+
+
+class Background:
+    """Calls that wait for servers, in threads of their own: wait on `fileno()`, then `deliver`."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        self._ended: deque[Callable[[], None]] = deque()
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def call(self, function: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Runs `function` beside; `deliver` gives what it returned to `then`, or raises its error."""
+
+        def live() -> None:
+            try:
+                result = function()
+                self._ended.append(lambda: then(result))
+            except BaseException as error:
+                self._ended.append(partial(_raise, error))
+            with suppress(OSError):  # nobody waits any more
+                os.write(self._writer, b"!")
+
+        threading.Thread(target=live, daemon=True).start()
+
+    def deliver(self) -> None:
+        """Hands on what has ended."""
+        os.read(self._reader, 4096)
+        while self._ended:
+            self._ended.popleft()()
+
+    def __enter__(self) -> Background:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Calls that have not ended are forgotten. Their pipe stays open for them."""
+        os.close(self._reader)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def in_threads(function: Callable[[T], R], items: Sequence[T], most: int) -> Iterator[R]:

@@ -11,6 +11,7 @@ An error says three things: ``what`` happened, the ``state`` now, and the ``next
     │   ├── Unreachable                     no connection
     │   ├── ConnectionLost                  the connection broke while something was under way
     │   ├── Deadlocked                      the server undid a transaction of ours
+    │   ├── Transient                       refused for now: a fail-over, a rotation, throttling
     │   ├── Stopped                         a signal or the deadline came first
     │   └── Skipped                         never started
     └── PersonNeeded                    2   will not pass by itself
@@ -113,6 +114,10 @@ class ConnectionLost(TryAgain):
 
 
 class Deadlocked(TryAgain):
+    pass
+
+
+class Transient(TryAgain):
     pass
 
 

@@ -15,6 +15,7 @@ from ebhook.errors import (
     Skipped,
     StateUnknown,
     Stopped,
+    Transient,
     TryAgain,
     Unreachable,
     worst,
@@ -52,7 +53,7 @@ def outcome_of(error: EbhookError) -> Outcome:
     """What a tenant comes to that ends with `error`."""
     if isinstance(error, LockHeld):
         return Outcome.LOCKED
-    if isinstance(error, Unreachable | ConnectionLost):
+    if isinstance(error, Unreachable | ConnectionLost | Transient):
         return Outcome.UNREACHABLE
     if isinstance(error, Stopped | Skipped):
         return Outcome.SKIPPED

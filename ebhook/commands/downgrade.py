@@ -16,7 +16,8 @@ from ebhook.fleet.standing import Standing, State
 from ebhook.report.documents import print_json, rollout_document
 from ebhook.report.tables import command, rollout_text
 from ebhook.results import exit_code
-from ebhook.rollout.scheduler import Plan, roll_out
+from ebhook.rollout.plan import Plan
+from ebhook.rollout.scheduler import roll_out
 
 
 def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exit:

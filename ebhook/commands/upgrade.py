@@ -17,7 +17,8 @@ from ebhook.report.lines import count
 from ebhook.report.reporter import Reporter
 from ebhook.report.tables import problems_text, rollout_text
 from ebhook.results import PlannedStatement, Result, exit_code
-from ebhook.rollout.scheduler import Plan, canary_of, roll_out
+from ebhook.rollout.plan import Plan, canary_of
+from ebhook.rollout.scheduler import roll_out
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 

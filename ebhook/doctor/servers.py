@@ -21,6 +21,7 @@ from ebhook.database.url import Url
 from ebhook.doctor.finding import DoctorFinding, Level, fail, failed, ok, warn
 from ebhook.doctor.privileges import NEEDED, OFTEN, lacking, tried
 from ebhook.errors import EbhookError
+from ebhook.fleet.logins import LoginGroup, by_login
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
 from ebhook.journal import table as journal_table
@@ -42,17 +43,12 @@ def examine_servers(
         chain: None when it is broken; then where the tenants stand is not told.
         chosen: the tenants were named: privileges are tried in each, not in one of each login.
     """
-    logins: dict[tuple[object, ...], list[Tenant]] = {}
-    for tenant in tenants:
-        url, options = tenant.url, tuple(sorted(tenant.url.options.items()))
-        key = (url.host, url.port, url.user, url.password, options)
-        logins.setdefault(key, []).append(tenant)
-    examined = [LoginChecks(group, settings, chosen) for group in logins.values()]
+    examined = [LoginChecks(group, settings, chosen) for group in by_login(tenants)]
     ill: set[str] = set()
     for findings in in_threads(lambda login: list(login.examine()), examined, THREADS):
         ill.update(finding.subject for finding in findings if finding.level is Level.FAIL)
         yield from findings
-    reached = {tenant.name for login in examined if login.reached for tenant in login.tenants}
+    reached = {tenant.name for login in examined if login.reached for tenant in login.group.tenants}
     if chain is not None and reached:
         there = [tenant for tenant in tenants if tenant.name in reached]
         yield from _standings(survey(there, chain, settings, deep=True), len(tenants), ill)
@@ -86,16 +82,16 @@ def _standings(
 
 @dataclass
 class LoginChecks:
-    """Some tenants that share a server and a login."""
+    """What is looked at of one server by one login, and in the databases of its tenants."""
 
-    tenants: list[Tenant]
+    group: LoginGroup
     settings: Settings
     chosen: bool
     reached: bool = False
 
     @property
     def url(self) -> Url:
-        return self.tenants[0].url
+        return self.group.url
 
     @property
     def where(self) -> str:
@@ -198,7 +194,7 @@ class LoginChecks:
 
     def databases(self, connection: Connection) -> Iterator[DoctorFinding]:
         findings: list[DoctorFinding] = []
-        for number, tenant in enumerate(self.tenants):
+        for number, tenant in enumerate(self.group.tenants):
             try:
                 findings += self.privileges(connection, tenant, trying=self.chosen or number == 0)
                 findings += self.tables(connection, tenant)
@@ -295,4 +291,4 @@ class LoginChecks:
             "tables": "the tables of lock and journal, or room for them",
         }
         for check, number in well.items():
-            yield ok(check, self.who, f"{words[check]}, in {number} of {len(self.tenants)}")
+            yield ok(check, self.who, f"{words[check]}, in {number} of {len(self.group.tenants)}")

@@ -2,6 +2,7 @@
 
 discovery.py      tenants from the settings, a registry database, or the server
 aws_sources.py    tenants and logins that AWS keeps
+logins.py         tenants by server and login
 tls_policy.py     what TLS the settings ask of a tenant's URL
 survey.py         where every tenant stands, by one connection for each server and login
 survey_reader.py  the queries of the survey

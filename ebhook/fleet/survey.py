@@ -7,10 +7,10 @@ minute. Only the tables that matter are read, by ``UNION ALL`` over batches of t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ebhook.chain.graph import Chain
 from ebhook.concurrency import in_threads
+from ebhook.fleet.logins import by_login
 from ebhook.fleet.standing import Standing, TenantReading, judge
 from ebhook.fleet.survey_reader import read_server
 from ebhook.settings import Settings
@@ -31,8 +31,8 @@ def survey(
     groups = by_login(tenants)
     read: dict[str, TenantReading] = {}
     if len(groups) == 1:
-        read.update(read_server(list(tenants), chain, settings, deep))
-    elif groups:
+        read.update(read_server(groups[0], chain, settings, deep))
+    else:
         for part in in_threads(
             lambda group: dict(read_server(group, chain, settings, deep)), groups, THREADS
         ):

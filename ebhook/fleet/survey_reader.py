@@ -22,6 +22,7 @@ from ebhook.database.connection import (
 )
 from ebhook.database.errno import LOST, Errno
 from ebhook.errors import EbhookError, JournalForeign
+from ebhook.fleet.logins import LoginGroup
 from ebhook.fleet.standing import AppliedRevision, TenantReading, UnfinishedRevision
 from ebhook.lock.named_lock import lock_name
 from ebhook.lock.row import LockRow, select_row
@@ -32,13 +33,13 @@ BATCH = 200
 
 
 def read_server(
-    tenants: list[Tenant], chain: Chain, settings: Settings, deep: bool
+    group: LoginGroup, chain: Chain, settings: Settings, deep: bool
 ) -> Iterator[tuple[str, TenantReading]]:
     """All tenants of one server and login, by one connection."""
-    url = tenants[0].url
+    tenants = list(group.tenants)
     try:
         connection = connect_patiently(
-            url,
+            group.url,
             database=None,
             timeout=settings.connect_timeout,
             deadline=time.monotonic() + settings.rollout.deadline,

@@ -1,6 +1,10 @@
 """The rollout: a set of tenants brought to a revision by several processes.
 
-scheduler.py       waves, waiting, results, stopping
+plan.py            what a rollout is for, and who needs nothing of it
+schedule.py        waves, waiting, results, halting: decisions as values, without any process
+tenant_job.py      one tenant's way through them
+scheduler.py       the loop that carries them out
+ending.py          how what still runs is ended
 worker_pool.py     the processes around the upgrades, seen from boot
 worker_process.py  the template that loads the migrations, and its forks, the workers
 reuse.py           whether a worker may serve another tenant

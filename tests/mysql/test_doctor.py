@@ -218,9 +218,12 @@ def test_clocks_that_are_apart(server: AnyServer, seconds: int, level: Level) ->
         then = datetime.now(UTC) + timedelta(seconds=seconds)
         cursor.execute("SET SESSION timestamp = %s", (then.timestamp(),))
         from ebhook.database.url import Url
+        from ebhook.fleet.logins import LoginGroup
         from ebhook.tenant import Tenant
 
-        finding = LoginChecks([Tenant("x", Url())], Settings(), False).clock(connection)
+        finding = LoginChecks(LoginGroup((Tenant("x", Url()),)), Settings(), False).clock(
+            connection
+        )
 
     assert finding.level is level
 
