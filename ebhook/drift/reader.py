@@ -19,7 +19,8 @@ from ebhook.drift.catalog import CatalogReader, unseen_by
 from ebhook.drift.fingerprint import of_table
 from ebhook.drift.snapshot import Snapshot, TableSnapshot
 from ebhook.errors import EbhookError
-from ebhook.fleet.survey import THREADS, by_login
+from ebhook.fleet.logins import LoginGroup, by_login
+from ebhook.fleet.survey import THREADS
 from ebhook.fleet.survey_reader import present_schemas, why_absent
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
@@ -68,8 +69,8 @@ def read_schemas(
     shared = _Shared()
     found: dict[str, SchemaReading] = {}
 
-    def read(group: list[Tenant]) -> list[SchemaReading]:
-        return list(_read_login(group, settings, only, shared))
+    def read(group: LoginGroup) -> list[SchemaReading]:
+        return list(_read_login(list(group.tenants), settings, only, shared))
 
     for part in in_threads(read, by_login(tenants), THREADS):
         found.update((one.tenant.name, one) for one in part)

@@ -38,13 +38,3 @@ def survey(
         ):
             read.update(part)
     return [judge(tenant, read[tenant.name], chain) for tenant in tenants]
-
-
-def by_login(tenants: Sequence[Tenant]) -> list[list[Tenant]]:
-    """The tenants that one connection reaches, together."""
-    groups: dict[tuple[object, ...], list[Tenant]] = {}
-    for tenant in tenants:
-        url = replace(tenant.url, database=None, options={})
-        options = tuple(sorted(tenant.url.options.items()))
-        groups.setdefault((url.host, url.port, url.user, url.password, options), []).append(tenant)
-    return list(groups.values())

@@ -108,13 +108,13 @@ class Schedule:
         """What is to be done now; afterwards, wait until something happens or `wake_at`."""
         if not self.halted and now + self._longest >= self.plan.deadline:
             self.halt("the deadline is too near")
+        if self.halted:
+            self._skip(now)
         while self._waves and not self._active:
             self._next_wave(now)
             if self.halted:
                 self._skip(now)
-        if self.halted:
-            self._skip(now)
-        else:
+        if not self.halted:
             self._look_at_the_due(now)
             self._begin_the_waiting(now)
             if not self._at(Place.WAITING):

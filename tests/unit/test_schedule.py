@@ -360,6 +360,17 @@ def test_what_is_being_read_can_be_given_up() -> None:
     assert rollout.outcome("a") is Outcome.UNKNOWN
 
 
+def test_a_canary_that_is_given_up_leaves_no_wave_behind() -> None:
+    """Halted while the canary waits: one call decides for it and for the rest."""
+    rollout = Rollout(*map(behind, "ab"), canary=("a",))
+    rollout.begun()
+    rollout.schedule.not_begun("a")
+    rollout.schedule.halt("no processes")
+
+    assert rollout.begun() == {}
+    assert rollout.schedule.over
+
+
 def test_what_could_not_be_begun_is_decided_again() -> None:
     rollout = Rollout(behind("a"))
     rollout.begun()
