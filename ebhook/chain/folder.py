@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ebhook.chain import checksums
 from ebhook.chain.graph import Chain, heads_of, in_order
-from ebhook.chain.revision import Revision, checksum_of, content_of, parse, said_by
+from ebhook.chain.revision import Revision, checksum_of, content_of, names_others, parse, said_by
 from ebhook.errors import ChainBroken
 
 
@@ -101,7 +101,8 @@ def _as_listed(folder: Path, listed: Iterable[checksums.Line]) -> dict[str, Revi
 def _listed_file(path: Path, line: checksums.Line | None) -> Revision:
     content = content_of(path)
     doc = said_by(content)
-    if line is None or doc is None or line.checksum != checksum_of(content):
+    listed = line is not None and line.checksum == checksum_of(content)
+    if line is None or doc is None or not listed or names_others(content):
         return parse(path, content)
     message, date = doc
     return Revision(line.id, line.parents, message or path.stem, date, path, line.checksum)

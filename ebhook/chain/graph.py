@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ebhook.chain.revision import Revision
@@ -12,11 +13,16 @@ from ebhook.errors import ChainBroken, UsageFailed
 
 @dataclass(frozen=True)
 class Chain:
-    """All revisions by id, parents before children, with exactly one head (or none at all)."""
+    """All revisions by id, in Alembic's order of an upgrade from the base, with exactly one head (or
+    none at all)."""
 
     revisions: Mapping[str, Revision]
     # By where a database stands: a fleet's stand in few places, and each is asked about often.
     _lineages: dict[tuple[str, ...], frozenset[str]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    _missing: dict[tuple[tuple[str, ...], str | None], tuple[Revision, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -29,20 +35,45 @@ class Chain:
         """The revisions that a database standing at `ids` has, `ids` included."""
         place = tuple(ids)
         if place not in self._lineages:
-            seen: set[str] = set()
-            todo = [one for one in place if one in self.revisions]
-            while todo:
-                one = todo.pop()
-                if one not in seen:
-                    seen.add(one)
-                    todo.extend(self.revisions[one].parents)
-            self._lineages[place] = frozenset(seen)
+            known = [one for one in place if one in self.revisions]
+            found = _closure(known, lambda id: self.revisions[id].requires)
+            self._lineages[place] = frozenset(found)
         return self._lineages[place]
 
     def missing(self, ids: Iterable[str], target: str | None) -> tuple[Revision, ...]:
-        """What a database at `ids` still needs to be at `target`, in the order to apply it."""
-        wanted = self.lineage([target] if target else []) - self.lineage(ids)
-        return tuple(revision for id, revision in self.revisions.items() if id in wanted)
+        """What a database at `ids` still needs to be at `target`, in Alembic's order of applying it."""
+        place = tuple(ids), target
+        if place not in self._missing:
+            wanted = self.lineage([target] if target else []) - self.lineage(place[0])
+            order: Iterable[str] = self.revisions
+            if target is not None and wanted and not self._is_line:
+                order = reversed(walk_down(self.revisions, [target], wanted))
+            self._missing[place] = tuple(self.revisions[id] for id in order if id in wanted)
+        return self._missing[place]
+
+    def undone(self, ids: Iterable[str], target: str | None) -> tuple[Revision, ...]:
+        """What Alembic takes back to bring a database at `ids` to `target` (None: the base), in order.
+
+        At a merge that is what comes from `target`, and not the other branch.
+        """
+        here = tuple(ids)
+        lost: frozenset[str] | set[str] = self.lineage(here)
+        if target is not None:
+            roots = [id for id, one in self.revisions.items() if target in one.parents]
+            lost = lost & _closure(roots, lambda id: self._dependents[id])
+        return tuple(self.revisions[id] for id in walk_down(self.revisions, here, lost))
+
+    @cached_property
+    def _dependents(self) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = {id: [] for id in self.revisions}
+        for id, revision in self.revisions.items():
+            for parent in revision.requires:
+                found[parent].append(id)
+        return found
+
+    @cached_property
+    def _is_line(self) -> bool:
+        return all(len(revision.requires) < 2 for revision in self.revisions.values())
 
     def reaches(self, ids: Collection[str], target: str | None) -> bool:
         """Does a database at `ids` have all that `target` needs, `target` included?"""
@@ -103,8 +134,26 @@ def heads_of(revisions: Mapping[str, Revision]) -> tuple[str, ...]:
     return tuple(id for id in revisions if id not in parents)
 
 
-def in_order(revisions: dict[str, Revision]) -> dict[str, Revision]:
-    """Parents before children, siblings by id; raises on a missing parent or a cycle."""
+def in_order(revisions: Mapping[str, Revision]) -> dict[str, Revision]:
+    """The revisions in the order in which Alembic upgrades an empty database to their head; where there
+    are several heads, parents before children.
+
+    What depends_on names is resolved to revision ids.
+
+    Raises:
+        ChainBroken: a parent or a dependency is missing, or they go in a circle.
+    """
+    known = resolved(revisions)
+    order = _parents_first(known)
+    heads = heads_of(known)
+    if len(heads) == 1 and any(len(revision.requires) > 1 for revision in known.values()):
+        order = walk_down(known, heads, known)[::-1]
+    return {id: known[id] for id in order}
+
+
+def resolved(revisions: Mapping[str, Revision]) -> dict[str, Revision]:
+    """The revisions, each with the ids of what it depends on in place of branch labels, and without
+    what an ancestor depends on already, as Alembic has them. Raises `ChainBroken`."""
     for revision in revisions.values():
         for parent in revision.parents:
             if parent not in revisions:
@@ -114,16 +163,110 @@ def in_order(revisions: dict[str, Revision]) -> dict[str, Revision]:
                     "Was a file left out of the commit? Add it, or mend down_revision, "
                     "then: ebhook history",
                 )
+    if not any(revision.dependencies for revision in revisions.values()):
+        return dict(revisions)
+    labelled = {label: one.id for one in revisions.values() for label in one.labels}
+    named: dict[str, tuple[str, ...]] = {}
+    for revision in revisions.values():
+        for name in revision.dependencies:
+            if name not in revisions and name not in labelled:
+                raise ChainBroken(
+                    f"{revision.path}: its depends_on {name!r} is in no file.",
+                    "No database was touched.",
+                    "Was a file left out of the commit? Add it, or mend depends_on, "
+                    "then: ebhook history",
+                )
+        named[revision.id] = tuple(
+            dict.fromkeys(labelled.get(name, name) for name in revision.dependencies)
+        )
+    found = {}
+    for revision in revisions.values():
+        needs = named[revision.id]
+        if needs:
+            above = _closure(revision.parents, lambda id: revisions[id].parents)
+            settled = {need for id in above for need in named[id]}
+            needs = tuple(need for need in needs if need not in settled)
+        found[revision.id] = replace(revision, dependencies=needs)
+    return found
+
+
+def walk_down(
+    revisions: Mapping[str, Revision], heads: Collection[str], wanted: Collection[str]
+) -> list[str]:
+    """The `wanted` revisions from `heads` down to their roots, in Alembic's order.
+
+    Alembic stays on one branch as long as it can: a revision waits while another branch that is
+    still to be walked comes from it. A merge is left by its first parent.
+    """
+    above = _ancestry(revisions)
+    todo = set(wanted)
+    tips = [id for id in revisions if id in heads and id in todo]
+    order: list[str] = []
+    at = 0
+    while tips:
+        tip = tips[at]
+        number = above.number[tip]
+        waits_for = next(
+            (i for i, other in enumerate(tips) if i != at and above.mask[other] >> number & 1), None
+        )
+        if waits_for is not None:
+            at = waits_for
+            continue
+        if tip in todo:
+            order.append(tip)
+            todo.remove(tip)
+        following = [id for id in revisions[tip].requires if id in todo and id not in tips]
+        if following:
+            tips[at] = following[0]
+            tips.extend(following[1:])
+        else:
+            del tips[at]
+            at = max(at - 1, 0)
+    return order
+
+
+@dataclass(frozen=True)
+class _Ancestry:
+    """Bit `number[b]` of `mask[a]` says whether a has b, itself included."""
+
+    number: Mapping[str, int]
+    mask: Mapping[str, int]
+
+
+def _ancestry(revisions: Mapping[str, Revision]) -> _Ancestry:
+    number = {id: place for place, id in enumerate(revisions)}
+    mask: dict[str, int] = {}
+    for id in _parents_first(revisions):
+        mask[id] = 1 << number[id]
+        for parent in revisions[id].requires:
+            mask[id] |= mask[parent]
+    return _Ancestry(number, mask)
+
+
+def _closure(ids: Iterable[str], following: Callable[[str], Iterable[str]]) -> set[str]:
+    """`ids`, and whatever can be reached from them."""
+    seen: set[str] = set()
+    todo = list(ids)
+    while todo:
+        id = todo.pop()
+        if id not in seen:
+            seen.add(id)
+            todo.extend(following(id))
+    return seen
+
+
+def _parents_first(revisions: Mapping[str, Revision]) -> list[str]:
+    """Every revision after what it requires, siblings by id. Raises `ChainBroken` for a circle."""
     children: dict[str, list[str]] = {id: [] for id in revisions}
-    waiting = {id: len(set(revision.parents)) for id, revision in revisions.items()}
+    waiting = {id: len(revision.requires) for id, revision in revisions.items()}
     for id, revision in revisions.items():
-        for parent in set(revision.parents):
+        for parent in revision.requires:
             children[parent].append(id)
-    ready = sorted(id for id, count in waiting.items() if count == 0)
-    ordered: dict[str, Revision] = {}
+    ready = deque(sorted(id for id, count in waiting.items() if count == 0))
+    ordered: list[str] = []
     while ready:
-        id = ready.pop(0)
-        ordered[id] = revisions[id]
+        id = ready.popleft()
+        ordered.append(id)
         for child in sorted(children[id]):
             waiting[child] -= 1
             if waiting[child] == 0:
@@ -133,6 +276,6 @@ def in_order(revisions: dict[str, Revision]) -> dict[str, Revision]:
         raise ChainBroken(
             f"The chain goes in a circle: {', '.join(stuck)}.",
             "No database was touched.",
-            "Mend a down_revision among them, then: ebhook history",
+            "Mend a down_revision or depends_on among them, then: ebhook history",
         )
     return ordered

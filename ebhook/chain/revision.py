@@ -12,10 +12,15 @@ from pathlib import Path
 from ebhook.chain.version_file import assignment, docstring, ids, literal_of, message, parsed
 from ebhook.errors import ChainBroken
 
+_NAMES_OTHERS = re.compile(rb"^(?:depends_on|branch_labels)\b(?![^=\n]*=\s*None\b)", re.M)
+
 
 @dataclass(frozen=True)
 class Revision:
-    """One version file. `parents` is empty for the first one, and several for a merge."""
+    """One version file. `parents` is empty for the first one, and several for a merge.
+
+    `dependencies` is what depends_on names: ids, or labels until `ebhook.chain.graph.resolved`.
+    """
 
     id: str
     parents: tuple[str, ...]
@@ -23,6 +28,15 @@ class Revision:
     date: str | None
     path: Path
     checksum: str  # SHA-256 of the file, in hexadecimal
+    dependencies: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()  # of the branch that begins here
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """What is applied before it: parents, then dependencies."""
+        if not self.dependencies and len(self.parents) < 2:
+            return self.parents
+        return tuple(dict.fromkeys((*self.parents, *self.dependencies)))
 
 
 def content_of(path: Path) -> bytes:
@@ -50,6 +64,11 @@ def said_by(content: bytes) -> tuple[str, str | None] | None:
     except UnicodeDecodeError:
         return None
     return message(doc), _date(doc)
+
+
+def names_others(content: bytes) -> bool:
+    """May it have dependencies or labels, which chain.sum does not list?"""
+    return _NAMES_OTHERS.search(content) is not None
 
 
 def _date(doc: str) -> str | None:
@@ -88,6 +107,8 @@ def parse(path: Path, content: bytes) -> Revision:
         date=_date(doc),
         path=path,
         checksum=checksum_of(content),
+        dependencies=ids(_literal(module, "depends_on", path)),
+        labels=ids(_literal(module, "branch_labels", path)),
     )
 
 

@@ -47,8 +47,7 @@ def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exi
                 f"{tenant} stands at {standing.revision or 'base'}, which is before {target}.",
                 next=f"To go up: {command('upgrade', [tenant])} --to {target}",
             )
-        lost = here - chain.lineage([target] if target else [])
-        undone = [one for one in reversed(list(chain.revisions.values())) if one.id in lost]
+        undone = chain.undone(standing.revisions, target)
         if undone and not yes:
             _ask(tenant, revision, [f"{one.id}  {one.message}" for one in undone])
         plan = Plan(target, began + settings.rollout.deadline, downgrade=True)

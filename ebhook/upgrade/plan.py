@@ -40,8 +40,4 @@ class RevisionPlan:
             return [make(script.revision_map, script.get_revision(self.only))]
         if self.downgrade:
             return list(script._downgrade_revs(self.target or "base", heads))
-        # As Alembic's own plan, which looks at the whole chain for it.
-        return [
-            MigrationStep.upgrade_from_script(script.revision_map, script.get_revision(revision.id))
-            for revision in project.chain.missing(heads, self.target)
-        ]
+        return list(script._upgrade_revs(self.target or "base", heads))

@@ -221,10 +221,22 @@ def load_project(settings: Settings, chain: Chain) -> Project:
             "No database was touched.",
             "Mend the file, then: ebhook history",
         ) from None
+    order_dependencies(script.walk_revisions())
     # op.create_table makes the indexes of its table in the order of a set, another one in each
     # process: a revision that is resumed must issue the same statements again.
     sa.event.listen(sa.Table, "before_create", _sort_indexes)
     return Project(settings, chain, config, script, app)
+
+
+def order_dependencies(revisions: Iterable[Any]) -> None:
+    """Alembic keeps what a revision depends on in a set: its plan would differ from process to process,
+    and a half-applied revision has to be the next one in each."""
+    for revision in revisions:
+        if revision is not None and revision.dependencies:
+            named = list(revision._resolved_dependencies)
+            revision._normalized_resolved_dependencies = tuple(
+                sorted(revision._normalized_resolved_dependencies, key=named.index)
+            )
 
 
 class _Unopened(sa.Connection):

@@ -193,7 +193,7 @@ class TenantUpgrade:
     def at_target(self, at: tuple[str, ...]) -> bool:
         target, chain = self.order.target, self.project.chain
         if self.order.downgrade:
-            return at == ((target,) if target else ())
+            return chain.knows(at) and not chain.undone(at, target)
         return chain.knows(at) and chain.reaches(at, target)
 
     def done_by_another(self) -> bool:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RangeNotAncestorError, RevisionMap
+from alembic.script.revision import Revision as AlembicRevision
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ebhook.chain import checksums
 from ebhook.chain.folder import ini_file, read_chain, read_revisions, version_folders
-from ebhook.chain.graph import Chain
+from ebhook.chain.graph import Chain, in_order
 from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken, Exit, UsageFailed
+from ebhook.upgrade.project import order_dependencies
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 
@@ -31,7 +36,7 @@ HEALTHY = {
     "flask_migrate_multidb": ["a001"],
     "indexes": ["a001", "a002"],
     "linear": ["a001", "a002", "a003", "a004", "a005"],
-    "merge": ["a001", "a002", "b002", "a003", "a004"],
+    "merge": ["a001", "b002", "a002", "a003", "a004"],
     "mixed": ["a001", "a002", "a003", "a004", "a005", "a006", "a007", "a008"],
     "own_connection": ["a001", "a002"],
     "prints": ["a001", "a002"],
@@ -54,7 +59,7 @@ def folder_of(project: str) -> Path:
     return PROJECTS / project / ("alembic" if project == "engine_from_config" else "migrations")
 
 
-def write(folder: Path, parents: Parents) -> Path:
+def write(folder: Path, parents: Parents, depends_on: Parents | None = None) -> Path:
     """A migrations folder with one plain file per revision."""
     shutil.rmtree(folder, ignore_errors=True)
     versions = folder / "versions"
@@ -63,6 +68,8 @@ def write(folder: Path, parents: Parents) -> Path:
     for id, above in parents.items():
         down = above[0] if len(above) == 1 else above or None
         text = f'"""say {id}"""\n\nrevision = {id!r}\ndown_revision = {down!r}\n'
+        if depends_on is not None:
+            text += f"depends_on = {depends_on.get(id) or None!r}\n"
         text += "def upgrade(): pass\ndef downgrade(): pass\n"
         (versions / f"{id}_x.py").write_text(text)
     return folder
@@ -149,24 +156,38 @@ def test_broken_projects_say_what_is_wrong(project: str) -> None:
 # --- generated chains --------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Graph:
+    """Revisions in no order of names, with branches, merges, dependencies, and one head."""
+
+    parents: dict[str, tuple[str, ...]]
+    depends_on: dict[str, tuple[str, ...]]
+
+
 @st.composite
 def graphs(draw: st.DrawFn) -> dict[str, tuple[str, ...]]:
     """Directed graphs without cycles and with one head, ids in no order, branches and merges."""
+    return draw(dependent_graphs()).parents
+
+
+@st.composite
+def dependent_graphs(draw: st.DrawFn) -> Graph:
+    """The same with depends_on: each revision may name some that come before it."""
     count = draw(st.integers(1, 12))
     ids = draw(st.permutations([f"r{number:02}" for number in range(count)]))
     parents: dict[str, tuple[str, ...]] = {}
+    depends_on: dict[str, tuple[str, ...]] = {}
+
+    def some(number: int, most: int) -> tuple[str, ...]:
+        before = st.sampled_from(ids[:number]) if number else st.nothing()
+        return tuple(draw(st.lists(before, max_size=min(number, most), unique=True)))
+
     for number, id in enumerate(ids):
-        most = min(number, 3)
-        chosen = (
-            draw(st.lists(st.sampled_from(ids[:number]), max_size=most, unique=True))
-            if most
-            else []
-        )
-        parents[id] = tuple(chosen)
+        parents[id] = some(number, 3)
+        depends_on[id] = some(number, 2) if draw(st.booleans()) else ()
     childless = set(ids) - {parent for above in parents.values() for parent in above}
-    head = "head"
-    parents[head] = tuple(sorted(childless))
-    return parents
+    parents["head"], depends_on["head"] = tuple(sorted(childless)), ()
+    return Graph(parents, depends_on)
 
 
 def ancestors(parents: Parents, ids: Iterable[str]) -> set[str]:
@@ -212,8 +233,85 @@ def test_generated_chains_are_what_alembic_sees(
     script = alembic_of(place)
 
     assert script.get_current_head() == chain.head
-    theirs = {*steps(script, "head", ())}
-    assert theirs == {revision.id for revision in chain.missing((), chain.head)}
+    theirs = steps(script, "head", ())
+    assert theirs == [revision.id for revision in chain.missing((), chain.head)]
+    assert theirs == list(chain.revisions)
+
+
+def alembics_map(graph: Graph) -> RevisionMap:
+    """Alembic's own graph, without files."""
+    found = RevisionMap(
+        lambda: [
+            AlembicRevision(id, above, dependencies=graph.depends_on[id] or None)
+            for id, above in graph.parents.items()
+        ]
+    )
+    order_dependencies(found._revision_map.values())
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(graph=dependent_graphs(), data=st.data())
+def test_every_plan_is_alembics_own(graph: Graph, data: st.DataObject) -> None:
+    """From any revision up to any other, and from any back to any other or the base."""
+    alembics = alembics_map(graph)
+    files = {
+        id: Revision(id, above, id, None, Path(id), "", graph.depends_on[id])
+        for id, above in graph.parents.items()
+    }
+    chain = Chain(in_order(files))
+    ids = st.sampled_from(sorted(graph.parents))
+    target, at = data.draw(ids), data.draw(st.none() | ids)
+    back = data.draw(st.none() | st.sampled_from(sorted(chain.lineage([target]))))
+
+    up = alembics.iterate_revisions(target, at, implicit_base=True)
+    try:
+        down = list(alembics.iterate_revisions(target, back or "base", select_for_downgrade=True))
+    except RangeNotAncestorError:  # Alembic's word for: nothing builds on what is only depended on
+        down = []
+
+    stands = (at,) if at else ()
+    assert [one.id for one in chain.missing(stands, target)] == [one.revision for one in up][::-1]
+    assert [one.id for one in chain.undone((target,), back)] == [one.revision for one in down]
+    whole = alembics.iterate_revisions("head", None, implicit_base=True)
+    assert list(chain.revisions) == [one.revision for one in whole][::-1]
+
+
+@disk
+@given(graph=dependent_graphs())
+def test_dependencies_are_read_the_same_by_chain_sum(place: Path, graph: Graph) -> None:
+    """chain.sum does not list them, and gives the same order."""
+    folder = write(place, graph.parents, graph.depends_on)
+    chain = read_chain(folder)
+    checksums.write(folder, chain.revisions.values())
+
+    assert list(read_chain(folder).revisions.values()) == list(chain.revisions.values())
+
+
+def test_dependencies_may_be_named_by_a_label(tmp_path: Path) -> None:
+    """As Alembic's own, they are known by the label of a branch, and listed in chain.sum or not."""
+    folder = write(tmp_path / "m", {"a": (), "b": (), "c": ("b", "a")}, {"b": ("first",)})
+    with (folder / "versions" / "a_x.py").open("a") as file:
+        file.write("branch_labels = ('first',)\n")
+    for _ in range(2):
+        chain = read_chain(folder)
+        assert chain.revisions["b"].dependencies == ("a",)
+        assert list(chain.revisions) == steps(alembic_of(folder), "head", ()) == ["a", "b", "c"]
+        checksums.write(folder, chain.revisions.values())
+
+
+def test_a_dependency_in_no_file(tmp_path: Path) -> None:
+    """It is named, with its file."""
+    error = broken(write(tmp_path / "m", {"a": (), "b": ("a",)}, {"b": ("gone",)}))
+
+    assert "b_x.py: its depends_on 'gone' is in no file" in error.what
+
+
+def test_a_circle_of_dependencies(tmp_path: Path) -> None:
+    """It is a circle, though the parents make none."""
+    error = broken(write(tmp_path / "m", {"a": (), "b": ("a",), "c": ("b",)}, {"b": ("c",)}))
+
+    assert "goes in a circle: b, c" in error.what
 
 
 @given(count=st.integers(1, 30), data=st.data())
