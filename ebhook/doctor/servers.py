@@ -20,6 +20,7 @@ from ebhook.database.grants import granted
 from ebhook.database.url import Url
 from ebhook.doctor.finding import DoctorFinding, Level, fail, failed, ok, warn
 from ebhook.doctor.privileges import NEEDED, OFTEN, lacking, tried
+from ebhook.doctor.proxy import examine_proxy
 from ebhook.errors import EbhookError
 from ebhook.fleet.logins import LoginGroup, by_login
 from ebhook.fleet.standing import Standing, State
@@ -120,6 +121,7 @@ class LoginChecks:
             yield self.tls(connection)
             yield from self.server(connection)
             yield self.named_locks(connection)
+            yield from examine_proxy(connection, self.where)
             yield self.clock(connection)
             yield from self.databases(connection)
         except MySQLError as error:

@@ -34,7 +34,10 @@ def clear(lock: TenantLock, row: LockRow) -> bool:
             lock.connection,
             "SET SESSION innodb_lock_wait_timeout = 2, lock_wait_timeout = 2, sql_safe_updates = 0",
         )
-        return lock.table.delete_row(row)
+        gone = lock.table.delete_row(row, lock.named_lock.name if lock.named else None)
+        if not gone and lock.read() == row:
+            raise lock.split("Its lock was left as it is.")
+        return gone
     except MySQLError as error:
         if errno(error) != Errno.LOCK_WAIT_TIMEOUT:
             raise

@@ -20,7 +20,7 @@ from pymysql.err import MySQLError
 
 from ebhook.database.connection import Connection, errno, rollback, rows, run, text_of
 from ebhook.database.errno import Errno
-from ebhook.errors import LockHeld
+from ebhook.errors import LockHeld, LockUnavailable
 from ebhook.events import Emit, LockTaken, LockTakenOver, LockWaiting
 from ebhook.holder import Holder
 from ebhook.lock.named_lock import NamedLock, lock_name
@@ -53,7 +53,7 @@ class TenantLock:
         self.named = named
         self.named_lock = NamedLock(connection, tenant, lock_name(str(database), folds=bool(folds)))
         self.table = LockTable(connection, tenant, str(database), table)
-        self.token = ""  # of our row, while we hold the lock
+        self._holder: Holder | None = None  # while we hold the lock
         self._has_row = False  # as far as we know
         self._row_goes_with_transaction = False  # deleted in the open one, the last
 
@@ -96,15 +96,18 @@ class TenantLock:
         taken = self._acquire(holder, wait=wait, emit=emit, done=done, sleep=sleep)
         try:
             yield taken
-        finally:
+        except BaseException:
             if taken:
                 self.release()
+            raise
+        if taken and not self.release():
+            raise self.split("It was not held to the end: look at what was done.")
 
-    def release(self) -> None:
+    def release(self) -> bool:
         """Deletes the row if it is still ours, then frees the named lock. Both are always tried.
 
         On a lost connection both fail: the server has freed the named lock already, and the next
-        holder takes the row over.
+        holder takes the row over. False: the server says that we did not have the named lock.
         """
         try:
             if self._has_row:
@@ -114,15 +117,17 @@ class TenantLock:
                 with suppress(MySQLError):
                     self._delete_row()
         finally:
-            self._release_name()
+            self._holder = None
+            released = self._release_name()
+        return released
 
     def delete_row_with_last_transaction(self) -> None:
         """Deletes our row in the open transaction, the last one: a crash after its commit leaves no
         row behind. The named lock still guards; without one the row stays until `release`."""
-        if not self.named:
+        if not self.named or self._holder is None:
             return
         try:
-            self.table.delete(self.token)
+            self.table.delete(self._holder.token)
             self._row_goes_with_transaction = True
         except MySQLError as error:
             if errno(error) != Errno.NO_SUCH_TABLE:  # somebody dropped it, by hand
@@ -133,8 +138,34 @@ class TenantLock:
         self._has_row = self._has_row and not self._row_goes_with_transaction
 
     def is_ours(self) -> bool:
-        """Does this session still have the named lock? True where there are none."""
-        return not self.named or self.named_lock.is_ours()
+        """Does the session that gets our writes have the named lock? True where there are none.
+
+        It is asked by a write in the open transaction, so that what commits with that write was
+        done by the lock's owner. A row that somebody deleted by hand is inserted again.
+        """
+        if not self.named or self._holder is None:
+            return True
+        name = self.named_lock.name
+        try:
+            return self.table.touch(name) or self.table.insert(self._holder, name)
+        except MySQLError as error:
+            if errno(error) != Errno.NO_SUCH_TABLE:  # somebody dropped it, by hand
+                raise
+            return self.named_lock.is_ours()
+
+    def split(self, state: str) -> LockUnavailable:
+        """The error for a session that gets our writes and does not have the lock we were given.
+
+        Args:
+            state: what was left how.
+        """
+        return LockUnavailable(
+            f"{self.tenant}: the session that writes does not have the lock that GET_LOCK gave: "
+            "a proxy sends reads and writes to different sessions or servers.",
+            state,
+            "Let the tenants' URL lead to the server itself, or to a port of the proxy that does "
+            "not split; see: ebhook doctor",
+        )
 
     def _acquire(
         self,
@@ -205,7 +236,7 @@ class TenantLock:
                 self._release_name()
                 return False
             dead = self._write_row(holder)
-            self.token, self._has_row = holder.token, True
+            self._holder, self._has_row = holder, True
         except MySQLError as error:
             self._release_name()
             if errno(error) in UNFIT:
@@ -227,7 +258,8 @@ class TenantLock:
 
     def _write_row(self, holder: Holder) -> LockRow | None:
         """Inserts our row and commits. The row of a dead holder that it has replaced, or None."""
-        if not self.named and self.named_lock.owner_if_supported() is not None:
+        name = self.named_lock.name if self.named else None
+        if name is None and self.named_lock.owner_if_supported() is not None:
             raise _HeldByRow  # by an instance with other settings
         try:
             found = self.table.find_for_update()
@@ -241,8 +273,10 @@ class TenantLock:
             if not self._is_dead(found):
                 self.connection.rollback()
                 raise _HeldByRow
-            self.table.delete(found.token or "")
-        self.table.insert(holder, named=self.named)
+            if not self.table.delete(found.token or "", name):
+                raise self.split("Nothing was changed.")
+        if not self.table.insert(holder, name):
+            raise self.split("Nothing was changed.")
         self.connection.commit()
         return found
 
@@ -256,12 +290,12 @@ class TenantLock:
     def _delete_row(self) -> None:
         self.connection.rollback()
         run(self.connection, "UNLOCK TABLES")  # a migration that failed may have left LOCK TABLES
-        self.table.delete(self.token)
+        if self._holder is not None:
+            self.table.delete(self._holder.token)
         self.connection.commit()
 
-    def _release_name(self) -> None:
-        if self.named:
-            self.named_lock.release()
+    def _release_name(self) -> bool:
+        return not self.named or self.named_lock.release()
 
 
 class _Held(Exception):

@@ -54,7 +54,7 @@ class NamedLock:
         """
         try:
             # MySQL rounds to whole seconds; what it rounds to 0 would not wait at all.
-            got = scalar(self.connection, "SELECT GET_LOCK(%s, %s)", self.name, ceil(seconds))
+            got = scalar(self.connection, _GET_LOCK, self.name, ceil(seconds))
         except MySQLError as error:
             if errno(error) == Errno.QUERY_INTERRUPTED:
                 raise self._no_answer(text_of(error)) from None
@@ -73,13 +73,14 @@ class NamedLock:
             raise self._no_answer("GET_LOCK gave NULL")
         return bool(got)
 
-    def release(self) -> None:
-        """Rolls back, then frees the lock. No error on a lost connection: the server freed it."""
+    def release(self) -> bool:
+        """Rolls back, then frees the lock. False: the server that answered says that this session
+        did not have it. A lost connection is no error: the server has freed the lock."""
         try:
             self.connection.rollback()
-            scalar(self.connection, "SELECT RELEASE_LOCK(%s)", self.name)
+            return bool(scalar(self.connection, "SELECT RELEASE_LOCK(%s)", self.name))
         except MySQLError:
-            pass
+            return True
 
     def owner(self) -> int | None:
         """The connection id of the session that has the lock, or None."""
@@ -96,9 +97,8 @@ class NamedLock:
             return None
 
     def is_ours(self) -> bool:
-        """Does this connection's session have the lock?"""
-        sql = "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()"
-        return bool(scalar(self.connection, sql, self.name))
+        """Does this connection's session have the lock, by the server that answers reads?"""
+        return bool(scalar(self.connection, f"SELECT {IS_OURS}", self.name))
 
     def kill_owner(self, owner: int, *, seconds: float) -> None:
         """Ends session `owner`, and waits at most `seconds` until the server has freed its lock.
@@ -120,6 +120,18 @@ class NamedLock:
             next=f"Look at the server's error log, then: ebhook upgrade {self.tenant}",
         )
 
+
+# True in a statement that runs in the session that has the lock; takes the lock's name. A proxy may
+# send reads and writes to different servers: in a statement that writes, this asks the one that
+# gets the write.
+IS_OURS = "IS_USED_LOCK(%s) = CONNECTION_ID()"
+
+# A limit that the server sets for all statements does not end the wait: MariaDB's for this one
+# statement (MySQL reads a comment there), MySQL's by its hint, in milliseconds.
+_GET_LOCK = (
+    "/*M! SET STATEMENT max_statement_time = 0 FOR */ "
+    "SELECT /*+ MAX_EXECUTION_TIME(3600000) */ GET_LOCK(%s, %s)"
+)
 
 # What Galera and Percona XtraDB clusters say to GET_LOCK.
 _NOT_SUPPORTED = (Errno.NOT_SUPPORTED_YET, Errno.UNKNOWN_ERROR)

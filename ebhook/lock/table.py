@@ -10,6 +10,7 @@ from ebhook.database.connection import Connection, errno, quoted, rows, run, sca
 from ebhook.database.errno import DENIED, LOST, READ_ONLY, Errno
 from ebhook.errors import LockTableForeign
 from ebhook.holder import Holder
+from ebhook.lock.named_lock import IS_OURS
 from ebhook.lock.row import COLUMNS, LockRow, select_row
 
 # What the server says of a column that has our name and cannot take our value.
@@ -73,33 +74,56 @@ class LockTable:
             return LockRow.of_columns(values, None)
         return None
 
-    def insert(self, holder: Holder, *, named: bool) -> None:
+    def insert(self, holder: Holder, name: str | None) -> bool:
         """Inserts the holder's row in the open transaction.
 
         Args:
-            named: the holder has the named lock on this connection. Without it the row names no
-                connection, and nobody can tell whether its holder is alive.
+            name: of the named lock that this session has. None: the row names no connection, and
+                nobody can tell whether its holder is alive.
+
+        Returns: False, and nothing inserted: the session that got this statement does not have the
+            named lock.
         """
-        self._run(
+        connection_id, condition = ("CONNECTION_ID()", IS_OURS) if name else ("NULL", "1 = 1")
+        inserted = self._run(
             "INSERT INTO {table} (id, token, holder, pid, connection_id, environment, "
             "version_label, command, acquired_at) "
-            "VALUES (1, %s, %s, %s, IF(%s, CONNECTION_ID(), NULL), %s, %s, %s, UTC_TIMESTAMP(6))",
+            f"SELECT 1, %s, %s, %s, {connection_id}, %s, %s, %s, UTC_TIMESTAMP(6) "
+            f"FROM DUAL WHERE {condition}",
             holder.token,
             holder.name,
             holder.pid,
-            named,
             holder.environment,
             holder.version_label,
             holder.command,
+            *([name] if name else []),
         )
+        return inserted == 1
 
-    def delete(self, token: str) -> None:
-        """Deletes the row of one acquisition in the open transaction; a newer one stays."""
+    def touch(self, name: str) -> bool:
+        """Changes nothing. True: there is a row, and the session that got this write has the named
+        lock `name`."""
         # By its key: a migration may have set sql_safe_updates.
-        self._run("DELETE FROM {table} WHERE id = 1 AND token = %s", token)
+        return self._run(f"UPDATE {{table}} SET id = 1 WHERE id = 1 AND {IS_OURS}", name) == 1
 
-    def delete_row(self, row: LockRow) -> bool:
-        """Deletes exactly `row`, a person's too. Commits. False when it was gone already."""
+    def delete(self, token: str, name: str | None = None) -> bool:
+        """Deletes the row of one acquisition in the open transaction; a newer one stays.
+
+        Args:
+            name: of a named lock, on which it depends as in `insert`.
+        """
+        # By its key, as above.
+        sql = "DELETE FROM {table} WHERE id = 1 AND token = %s"
+        if name:
+            return self._run(f"{sql} AND {IS_OURS}", token, name) == 1
+        return self._run(sql, token) == 1
+
+    def delete_row(self, row: LockRow, name: str | None) -> bool:
+        """Deletes exactly `row`, a person's too. Commits. False: it was not there.
+
+        Args:
+            name: of a named lock, on which it depends as in `insert`.
+        """
         which: dict[str, object] = {}
         if row.token is not None:
             which["token = %s"] = row.token
@@ -107,6 +131,8 @@ class LockTable:
             which["COALESCE(token, '') = %s"] = ""
         if row.token is None and row.since is not None:
             which["acquired_at = %s"] = row.since
+        if name:
+            which[IS_OURS] = name
         where = f" WHERE {' AND '.join(which)}" if which else ""
         gone = self._run(f"DELETE FROM {{table}}{where}", *which.values())
         self.connection.commit()

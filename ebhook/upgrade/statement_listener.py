@@ -31,7 +31,8 @@ class StatementListener:
         tenant: its name, for messages.
         runner: runs a statement under the settings of `[ddl]`.
         half: the revision that an earlier run left half applied.
-        lock_is_ours: asks the server whether this session still has the tenant's lock.
+        lock_is_ours: writes nothing, in the open transaction; False: the session that gets our
+            writes does not have the tenant's lock.
         closing: what else goes into the transaction of the last revision's version.
     """
 
@@ -70,11 +71,12 @@ class StatementListener:
     def version_moves(self, revision: str, *, is_last: bool) -> None:
         if self.last is None:
             return
-        if self.last.opaque and self.lock_is_ours is not None and not self.lock_is_ours():
+        if self.lock_is_ours is not None and not self.lock_is_ours():
             raise MigrationFailed(
-                f"{self.tenant}: revision {revision} gave away the lock of this tenant.",
+                f"{self.tenant}: the lock of this tenant was lost while revision {revision} ran.",
                 "Its statements are in; the version was not moved.",
-                f"Take RELEASE_ALL_LOCKS out of it; then: ebhook upgrade {self.tenant}",
+                "Take RELEASE_ALL_LOCKS out of what it calls; a proxy that splits reads and writes "
+                f"shows in: ebhook doctor. Then: ebhook upgrade {self.tenant}",
             )
         self.last.finish(with_next=not is_last)
         if is_last and self.closing is not None:

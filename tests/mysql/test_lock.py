@@ -833,3 +833,24 @@ def test_weird_database_is_locked_like_any_other(
 def ask_and_close(server: AnyServer, query: str) -> None:
     with server.connect() as connection:
         ask(connection, query)
+
+
+# --- limits on statements' time ------------------------------------------------------------------
+
+
+def test_a_waiter_outlives_the_servers_limit_on_statements(tenant: Tenant) -> None:
+    """max_execution_time and max_statement_time end other statements, and no wait in GET_LOCK."""
+    first, second = tenant.session("i-1"), tenant.session("i-2")
+    mariadb = "mariadb" in str(tenant.run("SELECT VERSION()")[0][0]).lower()
+    limit = "max_statement_time = 0.2" if mariadb else "max_execution_time = 200"
+    ask(second.connection, f"SET SESSION {limit}")
+
+    def take() -> bool:
+        with second.held(wait=60) as taken:
+            return taken
+
+    with first.held():
+        waiting = tenant.in_background(take)
+        for _ in range(2):  # the first whole wait is over, without an error
+            second.await_event(LockWaiting)
+    assert waiting.result(timeout=30)

@@ -18,7 +18,7 @@ from enum import Enum
 
 from tests.conftest import AnyServer
 
-_QUERY = 3  # COM_QUERY
+COM_QUERY = 3  # the command that carries a statement
 _WITH_DATABASE, _TLS, _SECURE, _LENENC = 0x8, 0x800, 0x8000, 0x200000  # capabilities of the client
 
 
@@ -147,18 +147,18 @@ class Proxy:
         session.close()
 
     def _log_in(self, session: Session) -> None:
-        greeting = _packet(session.server)
+        greeting = read_packet(session.server)
         version_end = greeting.index(b"\0", 5)
         (session.id,) = struct.unpack_from("<I", greeting, version_end + 1)
-        session.client.sendall(_without_tls(greeting, version_end + 1 + 4 + 8 + 1))
-        response = _packet(session.client)
-        session.database = _database_of(response[4:])
+        session.client.sendall(without_tls(greeting, version_end + 1 + 4 + 8 + 1))
+        response = read_packet(session.client)
+        session.database = database_of(response[4:])
         session.server.sendall(response)
 
     def _questions(self, session: Session) -> None:
         """From the client to the server, packet by packet."""
-        while packet := _packet(session.client):
-            if packet[3] == 0 and packet[4:5] == bytes([_QUERY]):
+        while packet := read_packet(session.client):
+            if packet[3] == 0 and packet[4:5] == bytes([COM_QUERY]):
                 session.count += 1
                 text = packet[5:].decode("utf-8", "replace")
                 query = Query(session, session.count, text)
@@ -208,7 +208,7 @@ class Proxy:
             session.client.shutdown(socket.SHUT_RDWR)
 
 
-def _packet(end: socket.socket) -> bytes:
+def read_packet(end: socket.socket) -> bytes:
     """One packet with its header; empty at the end of the stream."""
     head = _exactly(end, 4)
     return head + _exactly(end, int.from_bytes(head[:3], "little")) if head else b""
@@ -224,13 +224,13 @@ def _exactly(end: socket.socket, size: int) -> bytes:
     return parts
 
 
-def _without_tls(greeting: bytes, at: int) -> bytes:
+def without_tls(greeting: bytes, at: int) -> bytes:
     """The server's greeting, with no offer of TLS in its capabilities at `at`."""
     (flags,) = struct.unpack_from("<H", greeting, at)
     return greeting[:at] + struct.pack("<H", flags & ~_TLS) + greeting[at + 2 :]
 
 
-def _database_of(response: bytes) -> str:
+def database_of(response: bytes) -> str:
     """The database that a client logs in to (HandshakeResponse41)."""
     (flags,) = struct.unpack_from("<I", response)
     if not flags & _WITH_DATABASE:
