@@ -56,6 +56,7 @@ def test_position_goes_before_a_definition_and_with_the_data(clinic: Clinic) -> 
         "J",
         "ALTER TABLE",
         "UPDATE ALEMBIC_VERSION",
+        "LOCK",
         "J",
         "DELETE FROM",  # the lock's row, with the last revision
         "COMMIT",
@@ -75,10 +76,12 @@ def test_the_end_of_a_revision_goes_with_the_next_definition(clinic: Clinic) -> 
     assert short[start : short.index("COMMIT", start) + 1] == [
         "ALTER TABLE",
         "UPDATE ALEMBIC_VERSION",
+        "LOCK",
         "SHOW CREATE",
         "J",  # one end, and one beginning
         "ALTER TABLE",
         "UPDATE ALEMBIC_VERSION",
+        "LOCK",
         "J",
         "DELETE FROM",  # the lock's row, with the last revision
         "COMMIT",

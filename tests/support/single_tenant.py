@@ -213,7 +213,13 @@ def _executing(statements: Iterable[str]) -> str:
 
 
 def positions(said: Sequence[str]) -> list[str]:
-    """A session's statements in short: J for the journal's own, the first two words of others."""
+    """A session's statements in short: J for the journal's own, LOCK where it is asked whether the
+    lock is held, the first two words of others."""
     return [
-        "J" if "migration_journal`" in text else " ".join(text.split()[:2]).upper() for text in said
+        "J"
+        if "migration_journal`" in text
+        else "LOCK"
+        if "IS_USED_LOCK" in text
+        else " ".join(text.split()[:2]).upper()
+        for text in said
     ]
