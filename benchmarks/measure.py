@@ -39,6 +39,11 @@ class Measured:
         pairs = zip(self.seconds[name], self.seconds[other], strict=True)
         return median(one / two for one, two in pairs)
 
+    def difference(self, name: str, other: str) -> float:
+        """How many seconds longer `name` took than `other`: the median of the rounds' own."""
+        pairs = zip(self.seconds[name], self.seconds[other], strict=True)
+        return median(one - two for one, two in pairs)
+
     def fastest(self, *names: str) -> str:
         return min(names, key=self.median)
 

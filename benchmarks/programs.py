@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +36,9 @@ class Programs:
     compiled: Path
     workers: int | None = None
 
-    def ebhook(self, *arguments: str) -> None:
-        self._run("-m", "ebhook", *arguments)
+    def ebhook(self, *arguments: str, **settings: str) -> None:
+        """ebhook; ``boot_rules="off"`` is EBHOOK_BOOT_RULES=off."""
+        self._run("-m", "ebhook", *arguments, settings=settings)
 
     def flask_upgrade(self, *names: str) -> None:
         """`flask db upgrade` for each tenant, one after another."""
@@ -48,11 +50,17 @@ class Programs:
         port = str(self.fleet.server.port)
         self._run("-c", _BARE, port, USER, PASSWORD, *self.fleet.names)
 
-    def _run(self, *arguments: str, tenant: str | None = None) -> None:
+    def _run(
+        self,
+        *arguments: str,
+        tenant: str | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        more = {f"EBHOOK_{key.upper()}": value for key, value in (settings or {}).items()}
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=self.fleet.chain.folder,
-            env=self._environment(tenant or self.fleet.names[0]),
+            env=self._environment(tenant or self.fleet.names[0]) | more,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -10,6 +10,7 @@ from benchmarks.lab import Lab
 from benchmarks.measure import Case, Contender, Measured, Verdict, at_least, at_most, timed
 
 EBHOOK = "ebhook boot"
+UNGATED = "the same without the rules (boot.rules = off)"
 THREADS = "the same statements by plain PyMySQL, in threads"
 PROCESSES = "the same statements by plain PyMySQL, in processes"
 
@@ -42,6 +43,7 @@ def behind(lab: Lab) -> Case:
             Contender(
                 EBHOOK, whole_fleet(lambda: programs.ebhook("boot")), f"{connections} workers"
             ),
+            Contender(UNGATED, whole_fleet(lambda: programs.ebhook("boot", boot_rules="off"))),
             loop(lab, before=fleet.set_back),
             Contender(THREADS, plain(raw.by_threads), count),
             Contender(PROCESSES, plain(raw.by_processes), count),
@@ -55,4 +57,5 @@ def _judge(measured: Measured) -> Sequence[Verdict]:
     return [
         at_most("slower than plain statements", measured.ratio(EBHOOK, fastest), 1.5, "×"),
         at_least("faster than the loop", measured.ratio(LOOP, EBHOOK), 10, "×"),
+        at_most("longer for the rules", measured.difference(EBHOOK, UNGATED), 0.3, "s"),
     ]

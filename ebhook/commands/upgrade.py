@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ebhook.aws.beanstalk import identify
 from ebhook.commands.context import Options, gather, load_settings, look, reporter
+from ebhook.commands.gate import last_gate
 from ebhook.errors import Exit, Unreachable
 from ebhook.fleet.standing import State, UnfinishedRevision
 from ebhook.holder import Holder
@@ -111,7 +112,8 @@ def bring(
     )
     if dry_run:
         report.say("dry run: nothing is changed")
-    results = roll_out(standings, chain, settings, holder, plan, report.emit)
+    with last_gate(settings, chain, standings, target, report, deadline=plan.deadline) as permit:
+        results = roll_out(standings, chain, settings, holder, plan, report.emit, permit)
     behind = sum(standing.state in (State.BEHIND, State.EMPTY) for standing in standings)
     halves = {s.tenant.name: s.half for s in standings if s.half is not None}
     return RolloutRun(chain.head, target, behind, results, halves)

@@ -22,6 +22,7 @@ from ebhook.doctor.finding import DoctorFinding, Level, fail, failed, ok, warn
 from ebhook.doctor.privileges import NEEDED, OFTEN, lacking, tried
 from ebhook.doctor.proxy import examine_proxy
 from ebhook.errors import EbhookError
+from ebhook.fleet.last_gate import gate_for, refusal
 from ebhook.fleet.logins import LoginGroup, by_login
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
@@ -52,7 +53,31 @@ def examine_servers(
     reached = {tenant.name for login in examined if login.reached for tenant in login.group.tenants}
     if chain is not None and reached:
         there = [tenant for tenant in tenants if tenant.name in reached]
-        yield from _standings(survey(there, chain, settings, deep=True), len(tenants), ill)
+        standings = survey(there, chain, settings, deep=True)
+        yield from _standings(standings, len(tenants), ill)
+        yield from _rules(settings, chain, standings)
+
+
+def _rules(
+    settings: Settings, chain: Chain, standings: Sequence[Standing]
+) -> Iterator[DoctorFinding]:
+    """What the last gate will say of the pending revisions."""
+    gate = gate_for(settings, chain, standings, chain.head)
+    if gate is None:
+        return
+    with gate:
+        verdict = gate.verdict()
+    if verdict.passes:
+        yield ok("rules", "pending revisions", "none breaks a rule that protects")
+        return
+    level = Level.FAIL if settings.boot.rules == "refuse" else Level.WARN
+    error = refusal(verdict)
+    if verdict.problem is not None:
+        yield DoctorFinding("rules", "pending revisions", level, error.what, "See: ebhook lint")
+    for one in verdict.findings:
+        text = f"{one.file}:{one.line}: {one.rule} {one.title}"
+        next = f"Look at the corrected code: ebhook lint {one.revision}"
+        yield DoctorFinding("rules", one.revision or one.file, level, text, next)
 
 
 def _standings(

@@ -8,4 +8,5 @@ survey.py         where every tenant stands, by one connection for each server a
 survey_reader.py  the queries of the survey
 tenant_database.py  one tenant, opened: its connection, lock and journal
 standing.py       what was read of a tenant, and what it means in this chain
+last_gate.py      which pending revisions the rules are asked about
 """

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ebhook.chain import checksums
-from ebhook.chain.folder import ini_file, version_files, version_folders
+from ebhook.chain.folder import version_files, version_folders
 from ebhook.chain.revision import Revision, checksum_of, content_of
 from ebhook.errors import ChainBroken, Exit, SettingsFailed, UsageFailed, worst
 from ebhook.lint import allow
 from ebhook.lint.finding import Finding
+from ebhook.lint.recorded import in_order, record
 from ebhook.lint.rules import by_id, rules
-from ebhook.lint.sandbox.recording import Failure, RecordedRun, SandboxRecorder
-from ebhook.lint.schema.schema import Column, Schema, Table, Type
-from ebhook.lint.servers import parse
+from ebhook.lint.selecting import switched_off
 from ebhook.lint.since import branch_since
 from ebhook.lint.source import Source, try_source
-from ebhook.lint.subject import Subject, VersionFile, WholeChain
+from ebhook.lint.subject import VersionFile, WholeChain
 from ebhook.settings import Settings
 
 
@@ -57,7 +56,7 @@ def check(
     Raises:
         ChainBroken: there is no chain to judge.
         UsageFailed: `since` or `only` cannot be found.
-        SettingsFailed: ``lint.after`` or ``lint.ignore`` names what there is not.
+        SettingsFailed: ``lint.after``, ``lint.select`` or ``lint.ignore`` names what there is not.
     """
     began = time.monotonic()
     folder = settings.folder
@@ -67,7 +66,7 @@ def check(
             "Nothing was judged.",
             "Name the folder with env.py: migrations = … in ebhook.toml, or EBHOOK_MIGRATIONS",
         )
-    ignored, chosen = _ignored(settings), list(only)
+    ignored, chosen = switched_off(settings), list(only)
     files = [VersionFile(*try_source(path)) for path in version_files(folder)]
     ordered = list(in_order(files))
     judged, edited = _judged(settings, files, ordered, since, chosen)
@@ -87,7 +86,7 @@ def check(
         for finding in one.chain(whole)
         if finding.rule.id not in ignored
     ]
-    recorded, absent = _recorded(settings, ordered, judged)
+    recorded, absent = record(settings, ordered, judged)
     for subject in recorded:
         findings.extend(
             finding
@@ -113,35 +112,6 @@ def check(
     )
 
 
-def in_order(files: Iterable[VersionFile]) -> Iterator[VersionFile]:
-    """Parents before children as far as there is an order; then what is left of circles."""
-    left = {file.path: file for file in files}
-    ids = {file.id for file in left.values() if file.id}
-    done: set[str] = set()
-    while left:
-        ready = [
-            file
-            for file in left.values()
-            if all(parent in done or parent not in ids for parent in file.after)
-        ] or list(left.values())[:1]
-        for file in ready:
-            del left[file.path]
-            if file.id:
-                done.add(file.id)
-            yield file
-
-
-def _ignored(settings: Settings) -> frozenset[str]:
-    unknown = [one for one in settings.lint.ignore if one not in by_id()]
-    if unknown:
-        raise SettingsFailed(
-            f"lint.ignore: there is no rule {', '.join(unknown)}.",
-            "Nothing was judged.",
-            "The rules are listed in docs/rules.md: ebhook lint --rules",
-        )
-    return frozenset(settings.lint.ignore)
-
-
 def _judged(
     settings: Settings,
     files: list[VersionFile],
@@ -150,10 +120,8 @@ def _judged(
     only: list[str],
 ) -> tuple[frozenset[Path], dict[str, str]]:
     """The files to be judged; and the revisions that a branch edits, with who says so."""
-    chosen = {file.path for file in files}
+    chosen = {file.path for file in files} - _before_judging(settings, ordered)
     edited: dict[str, str] = {}
-    if settings.lint.after is not None:
-        chosen -= _lineage(settings.lint.after, ordered)
     if since is not None:
         branch = branch_since(since, files, version_folders(settings.folder))
         chosen &= branch.added
@@ -177,15 +145,14 @@ def _find(text: str, files: list[VersionFile]) -> VersionFile:
     return found[0]
 
 
-def _lineage(id: str, ordered: list[VersionFile]) -> set[Path]:
-    """The files up to a revision, itself included."""
+def _before_judging(settings: Settings, ordered: list[VersionFile]) -> set[Path]:
+    """The files up to ``lint.after``, itself included; none when it is not set."""
+    id = settings.lint.after
+    if id is None:
+        return set()
     by_revision = {file.id: file for file in ordered if file.id}
     if id not in by_revision:
-        raise SettingsFailed(
-            f"lint.after: the chain has no revision {id!r}.",
-            "Nothing was judged.",
-            "Name the last revision that is not to be judged, in full: ebhook history",
-        )
+        raise unknown_after(id)
     seen: set[Path] = set()
     todo = [id]
     while todo:
@@ -194,6 +161,14 @@ def _lineage(id: str, ordered: list[VersionFile]) -> set[Path]:
             seen.add(file.path)
             todo.extend(file.parents)
     return seen
+
+
+def unknown_after(id: str) -> SettingsFailed:
+    return SettingsFailed(
+        f"lint.after: the chain has no revision {id!r}.",
+        "Nothing was judged.",
+        "Name the last revision that is not to be judged, in full: ebhook history",
+    )
 
 
 def _env_py(settings: Settings) -> Source | None:
@@ -229,63 +204,6 @@ def _revisions(files: list[VersionFile]) -> dict[str, Revision]:
         for file in files
         if file.id
     }
-
-
-def _recorded(
-    settings: Settings, ordered: list[VersionFile], judged: frozenset[Path]
-) -> tuple[list[Subject], tuple[str, ...]]:
-    """Runs the revisions up to the last one that is to be judged, each on what those before made."""
-    last = max((place for place, file in enumerate(ordered) if file.path in judged), default=-1)
-    if last < 0:
-        return [], ()
-    folder, server = settings.folder, parse(settings.lint.server)
-    recorder = SandboxRecorder(folder, ini_file(folder), settings.root, server)
-    subjects = []
-    schema = Schema({settings.version_table: _version_table(settings.version_table)})
-    for file in ordered[: last + 1]:
-        if file.error is not None or file.id is None:
-            continue
-        before = schema
-        absent = set(recorder.absent)
-        module = recorder.load(file.source)
-        loading = module if isinstance(module, Failure) else None
-        upgrade = downgrade = RecordedRun(after=before)
-        if not isinstance(module, Failure):
-            upgrade = recorder.record(file.source, module, "upgrade", before)
-            if file.path in judged:
-                downgrade = recorder.record(file.source, module, "downgrade", upgrade.after)
-        schema = upgrade.after
-        if file.path in judged:
-            missing = {one for one in recorder.absent if _imports(file.source, one)} | (
-                recorder.absent - absent
-            )
-            subjects.append(
-                Subject(
-                    file,
-                    before,
-                    upgrade,
-                    downgrade,
-                    server,
-                    settings.root,
-                    folder,
-                    settings.chain.ticket,
-                    loading,
-                    frozenset(missing),
-                )
-            )
-    return subjects, tuple(sorted(recorder.absent))
-
-
-def _version_table(name: str) -> Table:
-    """Alembic's own table, which is there before the first revision runs."""
-    column = Column("version_num", Type("varchar", ("32",)), nullable=False)
-    return Table(name, (column,), primary=("version_num",))
-
-
-def _imports(source: Source, module: str) -> bool:
-    return any(
-        meant == module or meant.startswith(f"{module}.") for meant in source.imports.values()
-    )
 
 
 def _minding_allows(

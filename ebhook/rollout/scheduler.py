@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait as wait_for
 from typing import Any
@@ -37,8 +37,12 @@ def roll_out(
     holder: Holder,
     plan: Plan,
     emit: Emit,
+    permit: Callable[[], None] | None = None,
 ) -> list[Result]:
     """One result per tenant, in the order of `standings`. Starts no process when none is behind.
+
+    Args:
+        permit: is called when all is loaded, before the first tenant is touched; may raise.
 
     Raises:
         SettingsFailed, ChainBroken: the application or the folder cannot be loaded; then no tenant
@@ -49,12 +53,11 @@ def roll_out(
         emit(told(result))
     todo = [s for s in standings if s.tenant.name not in schedule.results]
     if todo:
-        with (
-            WorkerPool(settings, chain, todo[0].tenant.url, emit) as pool,
-            Interruption() as interruption,
-            Background() as background,
-        ):
-            RolloutLoop(schedule, holder, emit, pool, interruption, background).run()
+        with WorkerPool(settings, chain, todo[0].tenant.url, emit) as pool:
+            if permit is not None:
+                permit()
+            with Interruption() as interruption, Background() as background:
+                RolloutLoop(schedule, holder, emit, pool, interruption, background).run()
     return [schedule.results[standing.tenant.name] for standing in standings]
 
 

@@ -110,16 +110,24 @@ class ChainSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LintSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`server` is what statements are judged for. `after`: judge only what comes after it."""
+    """`server` is what statements are judged for. `after`: judge only what comes after it.
+
+    `select` and `ignore` name rules: by id, by an id's beginning, or as a glob.
+    """
 
     server: Server = "mysql-8.0"
     after: Name | None = None
+    select: Annotated[tuple[Name, ...], Meta(min_length=1)] = ("EBH",)
     ignore: tuple[Name, ...] = ()
 
 
 class BootSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`start` lets the instance start all the same: exit 0, and a loud report."""
+    """`start` lets the instance start all the same: exit 0, and a loud report.
 
+    `rules`: what becomes of pending revisions that break what protects running code and data.
+    """
+
+    rules: Literal["refuse", "warn", "off"] = "refuse"
     on_failure: Literal["fail", "start"] = "fail"
     on_unreachable: Literal["fail", "start"] = "fail"
 

@@ -76,6 +76,7 @@ class Clinic:
         given = {
             "EBHOOK_TENANTS_URL": self.proxy.url(self.fleet.template),
             "EBHOOK_TENANTS_NAMES": self.name,
+            "EBHOOK_BOOT_RULES": "off",  # what is tried here breaks rules on purpose
         }
         return given | {f"EBHOOK_{key.upper()}": value for key, value in settings.items()}
 

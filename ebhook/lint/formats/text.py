@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ebhook.lint.checking import Report
@@ -21,9 +21,14 @@ def render(report: Report, start: Path) -> str:
     groups: dict[tuple[object, ...], list[Finding]] = {}
     for finding in report.findings:
         groups.setdefault((finding.path, finding.span, finding.rule.id), []).append(finding)
-    parts = ["\n".join(_finding(*group, start=start)) for group in groups.values()]
+    parts = [finding_text(group, start) for group in groups.values()]
     parts.append("\n".join(_sums(report)))
     return "\n\n".join(parts) + "\n"
+
+
+def finding_text(group: Sequence[Finding], start: Path) -> str:
+    """One finding, with others of the same rule by the same line: where, what, why, what instead."""
+    return "\n".join(_finding(*group, start=start))
 
 
 def _finding(finding: Finding, *more: Finding, start: Path) -> Iterator[str]:

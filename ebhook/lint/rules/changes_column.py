@@ -15,7 +15,7 @@ from ebhook.lint.schema.schema import Column, Table, Type
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 
-RULE = Rule("EBH004", "a column is changed")
+RULE = Rule("EBH004", "a column is changed", protects=True)
 
 
 def check(subject: Subject) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.rewrite import without
 from ebhook.lint.subject import Done, Subject
 
-RULE = Rule("EBH005", "an index, a key or a constraint is dropped")
+RULE = Rule("EBH005", "an index, a key or a constraint is dropped", protects=True)
 
 
 def check(subject: Subject) -> Iterator[Finding]:

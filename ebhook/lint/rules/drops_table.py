@@ -9,7 +9,7 @@ from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.rewrite import without
 from ebhook.lint.subject import Subject
 
-RULE = Rule("EBH001", "a table is dropped")
+RULE = Rule("EBH001", "a table is dropped", protects=True)
 
 
 def check(subject: Subject) -> Iterator[Finding]:

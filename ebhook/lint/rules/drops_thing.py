@@ -13,7 +13,9 @@ from ebhook.lint.fixes.rewrite import counterparts, only_one, remove, replace, s
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 
-RULE = Rule("EBH008", "a view, trigger, routine, event or database is dropped or replaced")
+RULE = Rule(
+    "EBH008", "a view, trigger, routine, event or database is dropped or replaced", protects=True
+)
 
 _OUTSIDE = {"DATABASE", "USER", "ROLE", "SERVER", "INSTANCE", "TABLESPACE"}
 

@@ -22,7 +22,7 @@ from ebhook.lint.schema.schema import Column
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 
-RULE = Rule("EBH042", "a new column in a unique or primary key")
+RULE = Rule("EBH042", "a new column in a unique or primary key", protects=True)
 
 
 def check(subject: Subject) -> Iterator[Finding]:

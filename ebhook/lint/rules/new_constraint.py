@@ -22,7 +22,7 @@ from ebhook.lint.fixes.rewrite import (
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 
-RULE = Rule("EBH041", "a new constraint on a table that is in use")
+RULE = Rule("EBH041", "a new constraint on a table that is in use", protects=True)
 
 
 def check(subject: Subject) -> Iterator[Finding]:

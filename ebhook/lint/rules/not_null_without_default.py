@@ -11,7 +11,7 @@ from ebhook.lint.fixes.rewrite import column_call, only_one, replace, set_keywor
 from ebhook.lint.source import Edit, keyword, literal
 from ebhook.lint.subject import Done, Subject
 
-RULE = Rule("EBH040", "a NOT NULL column without a server default")
+RULE = Rule("EBH040", "a NOT NULL column without a server default", protects=True)
 
 
 def check(subject: Subject) -> Iterator[Finding]:

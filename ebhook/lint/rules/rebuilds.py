@@ -11,7 +11,7 @@ from ebhook.lint.fixes.rewrite import counterparts, only_one, remove, replace, s
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 
-RULE = Rule("EBH007", "a table is converted or rebuilt")
+RULE = Rule("EBH007", "a table is converted or rebuilt", protects=True)
 
 
 def check(subject: Subject) -> Iterator[Finding]:

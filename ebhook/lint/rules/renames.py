@@ -13,7 +13,7 @@ from ebhook.lint.fixes.rewrite import counterparts, only_one, remove, replace, s
 from ebhook.lint.source import Edit
 from ebhook.lint.subject import Done, Subject
 
-RULE = Rule("EBH003", "a table, a column or an index is renamed")
+RULE = Rule("EBH003", "a table, a column or an index is renamed", protects=True)
 
 
 def check(subject: Subject) -> Iterator[Finding]:

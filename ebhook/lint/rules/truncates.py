@@ -9,7 +9,7 @@ from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.rewrite import without
 from ebhook.lint.subject import Subject
 
-RULE = Rule("EBH006", "a table is emptied with TRUNCATE")
+RULE = Rule("EBH006", "a table is emptied with TRUNCATE", protects=True)
 
 
 def check(subject: Subject) -> Iterator[Finding]:
