@@ -10,7 +10,7 @@ from typing import Protocol
 from ebhook.chain.graph import Chain
 from ebhook.fleet.last_gate import gate_for, refusal
 from ebhook.fleet.standing import Standing
-from ebhook.lint.gate import TIMEOUT, Verdict
+from ebhook.lint.gate import TIMEOUT, GateVerdict
 from ebhook.report.reporter import Reporter
 from ebhook.settings import Settings
 
@@ -51,7 +51,7 @@ def last_gate(
         yield permit
 
 
-def enforce(verdict: Verdict, settings: Settings, report: Reporter) -> None:
+def enforce(verdict: GateVerdict, settings: Settings, report: Reporter) -> None:
     """Says what was found. Raises `ChainBroken` when ``boot.rules`` is refuse and something was."""
     for finding in (*verdict.findings, *verdict.unseen):
         report.log({"event": "RuleBroken", "rule": finding.rule, "revision": finding.revision,
@@ -64,7 +64,7 @@ def enforce(verdict: Verdict, settings: Settings, report: Reporter) -> None:
         report.say("boot.rules is warn: going on all the same")
 
 
-def texts(verdict: Verdict) -> Iterator[str]:
+def texts(verdict: GateVerdict) -> Iterator[str]:
     """What there is to say, for people: each finding whole, what could not be judged in one line."""
     if verdict.problem is not None:
         yield f"rules: the pending revisions could not be held against the rules: {verdict.problem}"

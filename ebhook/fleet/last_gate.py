@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ebhook.chain.graph import Chain
 from ebhook.errors import ChainBroken
 from ebhook.fleet.standing import Standing, State
-from ebhook.lint.gate import Gate, Verdict
+from ebhook.lint.gate import Gate, GateVerdict
 from ebhook.settings import Settings
 
 
@@ -35,7 +35,7 @@ def gate_for(
     return Gate(settings, chain, ids) if ids else None
 
 
-def refusal(verdict: Verdict) -> ChainBroken:
+def refusal(verdict: GateVerdict) -> ChainBroken:
     """Why no tenant may be touched, with the next command."""
     if verdict.problem is not None:
         return ChainBroken(

@@ -38,7 +38,7 @@ class GateFinding(Struct, frozen=True):
     text: str
 
 
-class Verdict(Struct, frozen=True):
+class GateVerdict(Struct, frozen=True):
     """What the rules say of the pending revisions.
 
     `allowed` counts findings that a comment allows; `unseen` are findings that say what could not
@@ -85,7 +85,7 @@ class Gate:
             tuple(pending),
         )
         self._process: subprocess.Popen[bytes] | None = None
-        self._verdict: Verdict | None = None
+        self._verdict: GateVerdict | None = None
 
     def __enter__(self) -> Gate:
         try:
@@ -100,7 +100,9 @@ class Gate:
                     stderr=subprocess.PIPE,
                 )
         except OSError as error:
-            self._verdict = Verdict(problem=f"its process could not be started: {error.strerror}")
+            self._verdict = GateVerdict(
+                problem=f"its process could not be started: {error.strerror}"
+            )
         return self
 
     def __exit__(
@@ -113,7 +115,7 @@ class Gate:
             self._process.kill()
             self._process.communicate()
 
-    def verdict(self, timeout: float = TIMEOUT) -> Verdict:
+    def verdict(self, timeout: float = TIMEOUT) -> GateVerdict:
         """What the rules say; never raises for what goes wrong in there.
 
         Args:
@@ -123,7 +125,7 @@ class Gate:
             self._verdict = self._ask(timeout)
         return self._verdict
 
-    def _ask(self, timeout: float) -> Verdict:
+    def _ask(self, timeout: float) -> GateVerdict:
         assert self._process is not None
         began = time.monotonic()
         try:
@@ -131,12 +133,12 @@ class Gate:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
-            return Verdict(problem=f"lint did not end within {time.monotonic() - began:.0f} s")
+            return GateVerdict(problem=f"lint did not end within {time.monotonic() - began:.0f} s")
         finally:
             if self._process.poll() is not None:
                 self._process = None
         try:
-            return msgspec.json.decode(said, type=Verdict)
+            return msgspec.json.decode(said, type=GateVerdict)
         except msgspec.MsgspecError:
             lines = errors.decode("utf-8", "replace").strip().splitlines() or ["its process died"]
-            return Verdict(problem=f"lint itself failed: {lines[-1]}")
+            return GateVerdict(problem=f"lint itself failed: {lines[-1]}")

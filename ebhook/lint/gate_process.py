@@ -11,7 +11,7 @@ import msgspec
 
 from ebhook.concurrency import SIGNALS, die_with_parent
 from ebhook.errors import EbhookError
-from ebhook.lint.gate import GateFinding, GateRequest, Verdict
+from ebhook.lint.gate import GateFinding, GateRequest, GateVerdict
 from ebhook.settings import Settings
 
 # Whoever sends a signal to all of a boot's processes means the boot, which then ends this one.
@@ -42,7 +42,7 @@ def _bound() -> None:
         resource.setrlimit(kind, (soft, hard))
 
 
-def _judge(request: GateRequest) -> Verdict:
+def _judge(request: GateRequest) -> GateVerdict:
     from ebhook.lint.finding import Finding
     from ebhook.lint.formats.corrected import corrected
     from ebhook.lint.formats.paths import shown
@@ -61,7 +61,7 @@ def _judge(request: GateRequest) -> Verdict:
     try:
         report = judge_pending(settings, revisions, set(request.pending))
     except EbhookError as error:
-        return Verdict(problem=error.what)
+        return GateVerdict(problem=error.what)
 
     def as_values(finding: Finding) -> GateFinding:
         return GateFinding(
@@ -75,7 +75,7 @@ def _judge(request: GateRequest) -> Verdict:
             finding_text([finding], settings.root),
         )
 
-    return Verdict(
+    return GateVerdict(
         tuple(as_values(one) for one in report.findings if one.rule.id not in UNSEEN),
         len(report.allowed),
         tuple(as_values(one) for one in report.findings if one.rule.id in UNSEEN),
