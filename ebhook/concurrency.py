@@ -128,3 +128,19 @@ def die_with_parent(parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def become(user: str) -> None:
+    """Gives up root for `user` and its groups, for good; HOME and its like are that user's.
+
+    Raises:
+        KeyError: there is no such user.
+        OSError: this process may not.
+    """
+    import pwd
+
+    entry = pwd.getpwnam(user)
+    os.initgroups(user, entry.pw_gid)
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
+    os.environ.update(HOME=entry.pw_dir, USER=user, LOGNAME=user)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Collection, Mapping
@@ -18,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ebhook.holder import Holder
-from ebhook.settings import FILE_NAME, METADATA, Settings, Variables
+from ebhook.settings import METADATA, Variables
 
 PLATFORM = Path("/opt/elasticbeanstalk")  # is on its instances, and nowhere else
 GET_CONFIG = PLATFORM / "bin/get-config"
@@ -48,22 +45,9 @@ _PEM = re.compile(
 # Who we are
 
 
-def identify(command: str, settings: Settings) -> Holder:
-    """This process as a holder; `command` is what the operator typed, without secrets."""
-    name = settings.holder or instance_id(settings.metadata) or socket.gethostname()
-    return Holder(
-        name=name[:190],
-        pid=os.getpid(),
-        environment=environment_name(),
-        version_label=version_label(_text(MANIFEST)),
-        command=command[:190],
-        token=secrets.token_hex(16),
-    )
-
-
 def instance_id(metadata: str) -> str | None:
     """``i-0abc…``: as cloud-init keeps it, else as the metadata service at `metadata` says."""
-    kept = _text(INSTANCE_ID).strip()
+    kept = text_of(INSTANCE_ID).strip()
     return kept if kept.startswith("i-") else ask_metadata(metadata, "instance-id")
 
 
@@ -135,7 +119,7 @@ def _http(endpoint: str, method: str, path: str, until: float, **headers: str) -
 
 
 def _on_ec2() -> bool:
-    return any(_text(path).lower().startswith(sign.lower()) for path, sign in MACHINE)
+    return any(text_of(path).lower().startswith(sign.lower()) for path, sign in MACHINE)
 
 
 # What we are told
@@ -209,28 +193,25 @@ def command_timeout() -> float | None:
     return seconds if 1 <= seconds <= 3600 else None
 
 
-def bundle(directory: Path | None = None) -> Path:
-    """The folder to look for the application in: `directory`, unless that has nothing to do with it.
+def wsgi_path() -> str | None:
+    """What the environment is told to serve: ``project.wsgi:application``."""
+    try:
+        text = _get_config(
+            "optionsettings", "-n", "aws:elasticbeanstalk:container:python", "-o", "WSGIPath"
+        )
+    except PlatformSilent:
+        return None
+    said = text.strip().strip('"')
+    return said if re.fullmatch(r"[\w./:-]{1,200}", said) else None
 
-    A hook runs in the bundle. A person on an instance may be anywhere, and means the deployed one; or
-    the one whose deployment failed, where it was the first.
 
-    Args:
-        directory: without it the working directory, which a deployment may have taken away.
-    """
-    if directory is None:
-        try:
-            directory = Path.cwd()
-        except FileNotFoundError:
-            directory = Path("/")
-    deployed = [folder for folder in (APP / "current", APP / "staging") if folder.is_dir()]
-    here = directory.resolve()
-    if not is_here() or not deployed:
-        return directory
-    if any((folder / FILE_NAME).is_file() for folder in (here, *here.parents)):
-        return directory
-    inside = [folder for folder in deployed if here.is_relative_to(folder.resolve())]
-    return [*inside, *deployed][0]
+def app_user() -> str | None:
+    """The user that the application runs as (``webapp``), as the platform says."""
+    try:
+        said = _get_config("platformconfig", "-k", "AppUser").strip().strip('"')
+    except PlatformSilent:
+        return None
+    return said if re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", said) else None
 
 
 def parse_json(text: str) -> dict[str, str]:
@@ -322,7 +303,7 @@ def _get_config(*arguments: str) -> str:
         raise PlatformSilent(f"{said} printed no UTF-8.") from None
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """A small file's text; empty when there is none."""
     try:
         return path.read_text("utf-8", "replace")

@@ -64,10 +64,11 @@ def revisions(context: click.Context, _: click.Parameter, word: str) -> list[Com
 
 def _settings(context: click.Context) -> Settings | None:
     """The settings of ebhook.toml and of this shell; of nothing that would have to be asked."""
-    from ebhook.aws.beanstalk import bundle
+    from ebhook.aws.deployed import choose
     from ebhook.settings import load
 
     try:
-        return load(os.environ, directory=bundle(Path.cwd()), config=context.params.get("config"))
+        folder = choose(context.params.get("bundle"), Path.cwd()).folder
+        return load(os.environ, directory=folder, config=context.params.get("config"))
     except (EbhookError, OSError):
         return None

@@ -12,7 +12,7 @@ from ebhook.cli.completion import tenants
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-COMMON = ("--config", "--json", "--log-file")
+COMMON = ("--bundle", "--config", "--json", "--log-file")
 
 
 def common_options(function: F) -> F:
@@ -23,6 +23,12 @@ def common_options(function: F) -> F:
         ),
         click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
         click.option(
+            "--bundle",
+            metavar="staging|current|FOLDER",
+            help="On an instance: which bundle (default: the one whose deployment failed, else the "
+            "one that runs).",
+        ),
+        click.option(
             "--config",
             type=click.Path(path_type=Path, dir_okay=False),
             help="The settings file (default: ebhook.toml here or in a folder above).",
@@ -32,11 +38,11 @@ def common_options(function: F) -> F:
     return function
 
 
-def options(config: Path | None, as_json: bool, log_file: Path | None) -> Any:
+def options(config: Path | None, as_json: bool, log_file: Path | None, bundle: str | None) -> Any:
     """What the commands want of `common_options`."""
     from ebhook.commands.context import Options
 
-    return Options(config=config, json=as_json, log_file=log_file)
+    return Options(config=config, json=as_json, log_file=log_file, bundle=bundle)
 
 
 some_tenants = click.argument("tenant", nargs=-1, shell_complete=tenants)

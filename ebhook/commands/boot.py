@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ebhook.aws.beanstalk import identify
+from ebhook.aws.deployed import identify, remember_label
 from ebhook.commands.context import Options, load_settings, reporter
 from ebhook.commands.upgrade import RolloutRun, bring, text_of
 from ebhook.errors import EbhookError, Exit
@@ -23,6 +23,7 @@ def boot(options: Options) -> Exit:
     settings = load_settings(options)
     with reporter(options) as report:
         holder = identify("boot", settings)
+        remember_label(settings.root)
         run, error = RolloutRun(None, None, 0, ()), None
         try:
             lenient = settings.boot.on_unreachable == "start"

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from ebhook import settings as settings_module
-from ebhook.aws import beanstalk
+from ebhook.aws import beanstalk, deployed
 from ebhook.chain.folder import read_chain
 from ebhook.chain.graph import Chain
 from ebhook.database.url import fill
@@ -32,20 +32,24 @@ class Options:
     config: Path | None = None
     json: bool = False
     log_file: Path | None = None
+    bundle: str | None = None  # of an instance: staging, current, or a folder
 
 
 def load_settings(options: Options) -> Settings:
     """The settings in force; from here on this process has the environment's properties, too."""
     told = beanstalk.properties(os.environ)
+    bundle = deployed.choose(options.bundle)
     try:
         settings = settings_module.load(
             os.environ,
-            directory=beanstalk.bundle(),
+            directory=bundle.folder,
             config=options.config,
             platform=told.variables,
             timeout=beanstalk.command_timeout,
         )
     finally:
+        if bundle.note:
+            click.echo(bundle.note, err=True)
         if told.problem:
             click.echo(f"Elastic Beanstalk: {told.problem} Going on without.", err=True)
     # The application that env.py loads, and boto3, read them where a service would have them.

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ebhook.aws import beanstalk
+from ebhook.aws import beanstalk, deployed
 from ebhook.chain.folder import read_chain
 from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather_tenants, load_settings, reporter
@@ -79,7 +79,7 @@ def _examine(
 
 def _send(settings: Settings, chain: Chain | None, report: Reporter) -> list[str]:
     """A trial of the notices: what a boot would send, saying that nothing failed."""
-    holder = beanstalk.identify("doctor", settings)
+    holder = deployed.identify("doctor", settings)
     head = chain.head if chain is not None else None
     ended = Ended(head, (), 0, 0.0, Exit.OK, False, holder, trial=True)
     return send(ended, settings, report.hidden)

@@ -8,7 +8,7 @@ import time
 
 import click
 
-from ebhook.aws.beanstalk import identify
+from ebhook.aws.deployed import identify
 from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather, load_settings, look, reporter
 from ebhook.errors import Exit, RevisionUnknown, UsageFailed

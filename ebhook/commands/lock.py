@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ebhook.aws.beanstalk import identify
+from ebhook.aws.deployed import identify
 from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather_tenants, load_settings, reporter
 from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst

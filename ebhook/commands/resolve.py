@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from ebhook.aws.beanstalk import identify
+from ebhook.aws.deployed import identify
 from ebhook.commands.context import Options, gather, load_settings, reporter
 from ebhook.errors import Exit, UsageFailed
 from ebhook.fleet.tenant_database import open_tenant

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ebhook.aws.beanstalk import identify
+from ebhook.aws.deployed import identify
 from ebhook.commands.context import Options, gather, load_settings, look, reporter
 from ebhook.commands.gate import last_gate
 from ebhook.errors import Exit, Unreachable

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from ebhook.aws import beanstalk
+from ebhook.aws import beanstalk, deployed
 from ebhook.doctor.finding import DoctorFinding, fail, ok, warn
 from ebhook.settings import Settings
 
@@ -22,7 +22,7 @@ def examine_machine(
         told: what Elastic Beanstalk said when the settings were read.
         log: where ebhook's own log is to be; None for nowhere.
     """
-    holder = beanstalk.identify("doctor", settings)
+    holder = deployed.identify("doctor", settings)
     here = beanstalk.is_here()
     known = [holder.environment or "no environment", holder.version_label or "no version label"]
     yield ok("identity", holder.name, ", ".join(known) if here else "not on Elastic Beanstalk")

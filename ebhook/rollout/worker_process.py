@@ -13,13 +13,16 @@ from dataclasses import replace
 from importlib import import_module
 from io import TextIOBase
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from ebhook.aws import beanstalk
+from ebhook.aws.deployed import modules_of
 from ebhook.chain.graph import Chain
-from ebhook.concurrency import die_with_parent
+from ebhook.concurrency import become, die_with_parent
 from ebhook.database.url import Url
-from ebhook.errors import ChainBroken, EbhookError, StateUnknown
+from ebhook.errors import ChainBroken, EbhookError, SettingsFailed, StateUnknown
 from ebhook.events import Emit, PasswordRead, Printed
 from ebhook.rollout.messages import Finished
 from ebhook.settings import Settings
@@ -37,6 +40,7 @@ def main() -> None:
     control = Connection(int(sys.argv.pop()))
     settings, chain, url = control.recv()
     try:
+        _become_the_application(settings)
         project = _load(settings, chain)
         if url.credential is not None and url.credential.is_per_login:
             # For env.py's own engine; and what a token needs is made once for all workers.
@@ -56,9 +60,42 @@ def main() -> None:
     _serve(control, project, url)
 
 
+def _become_the_application(settings: Settings) -> None:
+    """Gives up root for the user that the application runs as: what it creates while it is imported
+    (a log file) would belong to root otherwise, and could not be written by the service.
+
+    Raises:
+        SettingsFailed: there is no such user, or it may not read the bundle.
+    """
+    user = settings.run_as or beanstalk.app_user()
+    if os.geteuid() != 0 or user in (None, "root"):
+        return
+    parent = os.getppid()
+    try:
+        become(user)
+    except (KeyError, OSError) as error:
+        why = "there is no such user" if isinstance(error, KeyError) else error.strerror
+        raise SettingsFailed(
+            f"The application cannot be loaded as {user}: {why}.",
+            "No database was touched.",
+            'Name another user: run_as = "…" (EBHOOK_RUN_AS)',
+        ) from None
+    die_with_parent(parent)  # giving up root has ended that
+    for folder in (settings.root, settings.folder, Path(sys.prefix)):
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise SettingsFailed(
+                f"The application cannot be loaded as {user}, who may not read {folder}.",
+                "No database was touched.",
+                'Let it be read, or load the application as root: run_as = "root" (EBHOOK_RUN_AS)',
+            )
+
+
 def _load(settings: Settings, chain: Chain) -> Project:
     os.chdir(settings.root)
-    sys.path.insert(0, str(settings.root))
+    sys.path[:] = [str(settings.root), *modules_of(sys.path, settings.root)]
+    if "PYTHONPATH" in os.environ:  # for the programs that an application starts
+        paths = modules_of(os.environ["PYTHONPATH"].split(os.pathsep), settings.root)
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     for module in (
         "ebhook.upgrade.tenant_upgrade",
         "encodings.idna",

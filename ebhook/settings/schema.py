@@ -162,6 +162,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     migrations: Name = "migrations"
     flask_app: Name | None = None
+    run_as: Name | None = None
     env_py: bool = True
     version_table: TableName = "alembic_version"
     holder: Name | None = None

@@ -23,6 +23,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
+from ebhook.aws.deployed import flask_app_of
 from ebhook.chain.folder import ini_file, version_folders
 from ebhook.chain.graph import Chain
 from ebhook.database.connection import errno, text_of
@@ -311,7 +312,8 @@ def _load_app(settings: Settings) -> Any:
     try:
         from flask.cli import ScriptInfo
 
-        return ScriptInfo(app_import_path=settings.flask_app).load_app()
+        named_app = settings.flask_app or flask_app_of(settings.root)
+        return ScriptInfo(app_import_path=named_app).load_app()
     except Exception as error:  # whatever the application raises when it is imported
         named = "A Flask application (env.py asks for one; flask_app is not set)"
         if settings.flask_app:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ebhook.aws.beanstalk import ask_metadata, identify
+from ebhook.aws.beanstalk import ask_metadata
+from ebhook.aws.deployed import identify
 from ebhook.settings import METADATA, load
 from tests.support.hook.instance import Instance
 
@@ -20,7 +21,7 @@ Instances = Callable[..., Instance]
 
 SAY = [
     "-c",
-    "import json, os, pathlib; from ebhook.aws.beanstalk import identify; from ebhook.settings import load;"
+    "import json, os, pathlib; from ebhook.aws.deployed import identify; from ebhook.settings import load;"
     "h = identify('boot', load(os.environ, directory=pathlib.Path('/')));"
     "print(json.dumps([h.name, h.environment, h.version_label]))",
 ]

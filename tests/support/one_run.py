@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from ebhook.aws.beanstalk import identify
+from ebhook.aws.deployed import identify
 from ebhook.chain.folder import read_chain
 from ebhook.errors import EbhookError
 from ebhook.events import Event

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebhook.aws.beanstalk import PlatformSilent, _has, bundle, parse_env, parse_json, version_label
+from ebhook.aws.beanstalk import PlatformSilent, _has, parse_env, parse_json, version_label
 from ebhook.holder import Holder
 from ebhook.settings import Variables, load
 
@@ -172,8 +172,3 @@ def test_each_acquisition_has_a_token_of_its_own() -> None:
 
     assert one.token != other.token
     assert (one.name, one.environment, one.version_label) == ("i-0abc", "prod", "v1")
-
-
-def test_off_the_platform_a_folder_is_itself(tmp_path: Path) -> None:
-    """Nothing else is looked for."""
-    assert bundle(tmp_path) == tmp_path

@@ -34,7 +34,8 @@ _OWN = ("opt", "var")  # of each instance
 _PROGRAMS = ("usr/sbin", "usr/bin", "usr/local/bin")
 _SHARED = ("etc", *_PROGRAMS)
 
-# $1 the machine's folder, $2 the instance's, $3 `ro` for a log folder that nobody can write, $4 where.
+# $1 the machine's folder, $2 the instance's, $3 `ro` for a log folder that nobody can write, $4 where,
+# $5 `open` where /root is to be passed through by other users.
 _ENTER = f"""
 set -e
 for place in {" ".join(_PROGRAMS)}; do mount --bind "/$place" "$1/real/$place"; done
@@ -44,8 +45,17 @@ if [ "$3" = ro ]; then
     mount --bind "$2/var/log" /var/log
     mount -o remount,bind,ro /var/log
 fi
+if [ "$5" = open ]; then  # whoever is not root reaches this Python, too
+    mount --rbind /root "$1/real/root"
+    mount -t tmpfs -o mode=755 tmpfs /root
+    for place in "$1"/real/root/.[a-z]*; do
+        [ -d "$place" ] || continue
+        mkdir -p "/root/$(basename "$place")"
+        mount --rbind "$place" "/root/$(basename "$place")"
+    done
+fi
 cd "$4"
-shift 4
+shift 5
 exec "$@"
 """
 
@@ -64,6 +74,17 @@ class Machine:
             (self.folder / "real" / place).mkdir(parents=True)
             for program in os.listdir(f"/{place}"):
                 (self.folder / place / program).symlink_to(self.folder / "real" / place / program)
+        (self.folder / "real/root").mkdir()
+
+    def add_user(self, name: str, number: int) -> None:
+        """A user of the instances, with a group of the same name."""
+        for file, line in (
+            ("passwd", f"{name}:x:{number}:{number}::/home/{name}:/bin/false\n"),
+            ("group", f"{name}:x:{number}:\n"),
+        ):
+            path = self.folder / "etc" / file
+            if line not in path.read_text():
+                path.write_text(path.read_text() + line)
 
 
 def unshare() -> list[str] | None:
@@ -85,6 +106,7 @@ class Instance:
     machine: Machine
     venv: str = "staging-LQM1lest"
     log_folder: str = "rw"
+    home_of_root: str = "closed"
     properties: dict[str, str] = field(default_factory=dict)
     # RDS_…: get-config has them, hooks do not.
     coupled: dict[str, str] = field(default_factory=dict)
@@ -236,6 +258,7 @@ class Instance:
         out: Any = subprocess.PIPE,
     ) -> subprocess.Popen[str]:
         places = [str(self.machine.folder), str(self.folder), self.log_folder, cwd]
+        places.append(self.home_of_root)
         process = subprocess.Popen(
             [*self.machine.enter, "/bin/bash", "-c", _ENTER, "enter", *places, *command],
             env=dict(env),
