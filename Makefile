@@ -4,7 +4,7 @@ BIN := .venv/bin
 # A worker more than the CPUs of a small machine: much of the time is spent waiting for servers.
 PYTEST := $(BIN)/pytest -n 3
 
-.PHONY: demo test check static faults bench bounds clean
+.PHONY: demo test check static faults differential bench bounds clean
 
 demo: .venv/ready  ## ebhook on a fleet of its own, on this machine
 	$(BIN)/ebhook demo
@@ -22,6 +22,9 @@ static: .venv/ready-dev  ## format, lint, types, floors, names: seconds
 
 faults: .venv/ready-dev  ## kills, cuts and races, complete: half an hour
 	EBHOOK_TEST_KILLS=500 $(PYTEST) tests/faults tests/mysql/test_instances.py
+
+differential: .venv/ready-dev  ## statements of the servers' own tests, killed anywhere: an hour
+	$(BIN)/python -m tests.differential
 
 bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks

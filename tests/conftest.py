@@ -149,7 +149,7 @@ class GivenServer:
 AnyServer = Server | GivenServer
 
 
-def _missing(flavour: Flavour, failure: ScratchFailed) -> None:
+def missing(flavour: Flavour, failure: ScratchFailed) -> None:
     if IN_CI:
         pytest.fail(f"CI needs both flavours. {failure}", pytrace=False)
     pytest.skip(f"NOTHING WAS TESTED ON {flavour.upper()}. {failure}")
@@ -170,7 +170,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[AnyServer]:
             locate(flavour) or fetch(flavour, print), parent=SERVERS_FOLDER, password=""
         )
     except ScratchFailed as failure:
-        _missing(flavour, failure)
+        missing(flavour, failure)
         return
     try:
         running.start()

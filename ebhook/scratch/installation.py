@@ -44,16 +44,19 @@ def locate(flavour: Flavour) -> Installation | None:
     return _installed(flavour) or unpacked(flavour)
 
 
-def cache() -> Path:
-    """The user's cache folder for servers; it can be deleted at any time."""
+def cache(suite: str | None = None) -> Path:
+    """The user's cache folder for servers; it can be deleted at any time.
+
+    Those of another *suite* than the machine's are in a folder of their own: nobody gets one by chance.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "ebhook" / "servers"
+    return Path(base) / "ebhook" / (f"servers-{suite}" if suite else "servers")
 
 
 @contextmanager
-def cache_locked() -> Iterator[Path]:
+def cache_locked(suite: str | None = None) -> Iterator[Path]:
     """The cache folder, with every other process kept from writing there."""
-    folder = cache()
+    folder = cache(suite)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
@@ -68,9 +71,9 @@ def cache_locked() -> Iterator[Path]:
         yield folder
 
 
-def unpacked(flavour: Flavour) -> Installation | None:
+def unpacked(flavour: Flavour, suite: str | None = None) -> Installation | None:
     """The newest server in the cache folder."""
-    found = sorted(cache().glob(f"{flavour}-*"), key=lambda root: root.stat().st_mtime)
+    found = sorted(cache(suite).glob(f"{flavour}-*"), key=lambda root: root.stat().st_mtime)
     return installation_in(flavour, found[-1]) if found else None
 
 

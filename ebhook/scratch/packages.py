@@ -57,21 +57,22 @@ class _Distribution:
     mysql_suite: str | None
 
 
-def fetch(flavour: Flavour, report: Report | None = None) -> Installation:
+def fetch(flavour: Flavour, report: Report | None = None, suite: str | None = None) -> Installation:
     """Fetch a server into the cache folder; *report* gets a line per step.
 
     Safe to run from several processes at once: the second one finds what the first one fetched.
+    *suite* is another release of the distribution (``bullseye``), for another version of the server.
     Raises ``ScratchFailed`` where there is no apt, no network or no such package.
     """
     say = report or (lambda _: None)
     _require_tools(flavour)
-    with cache_locked() as servers:
-        if found := unpacked(flavour):
+    with cache_locked(suite) as servers:
+        if found := unpacked(flavour, suite):
             return found
         for leftover in servers.glob(".fetch-*"):
             shutil.rmtree(leftover)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=servers) as folder:
-            apt = _Apt(flavour, Path(folder))
+            apt = _Apt(flavour, Path(folder), suite)
             say(f"Reading the package lists for {flavour} …")
             package = apt.update()
             say(f"Downloading {package} and its libraries …")
@@ -91,11 +92,22 @@ def fetch(flavour: Flavour, report: Report | None = None) -> Installation:
     return found
 
 
-class _Apt:
-    """apt with a state of its own in *folder*."""
+def fetch_archive(flavour: Flavour, package: str, folder: Path) -> Path:
+    """The archive (.deb) of one package, without what it depends on, from where the server comes.
 
-    def __init__(self, flavour: Flavour, folder: Path) -> None:
-        self.flavour, self.folder = flavour, folder
+    It is put into *folder*, which is left with apt's own files. Raises ``ScratchFailed``.
+    """
+    _require_tools(flavour)
+    apt = _Apt(flavour, folder)
+    apt.update()
+    return apt.archive(package)
+
+
+class _Apt:
+    """apt with a state of its own in *folder*; *suite* is a release other than the machine's."""
+
+    def __init__(self, flavour: Flavour, folder: Path, suite: str | None = None) -> None:
+        self.flavour, self.folder, self.suite = flavour, folder, suite
         architecture = self._output("dpkg", "--print-architecture").strip()
         for name in ("state/lists/partial", "cache/archives/partial", "root"):
             (folder / name).mkdir(parents=True)
@@ -137,6 +149,10 @@ class _Apt:
         self._run("apt-get", "install", "--yes", "--download-only", package)
         return sorted((self.folder / "cache/archives").glob("*.deb"))
 
+    def archive(self, package: str) -> Path:
+        self._run("apt-get", "download", package)
+        return next(self.folder.glob(f"{package}_*.deb"))
+
     def unpack(self, archives: list[Path]) -> Path:
         root = self.folder / "root"
         for archive in archives:
@@ -157,8 +173,9 @@ class _Apt:
             for uri, suite in mirrors
             if suite.removesuffix("-updates").removesuffix("-security") in aliases
         ]
-        if self.flavour is Flavour.MYSQL and distribution.mysql_suite:
-            mine = [(uri, distribution.mysql_suite) for uri, suite in mine if suite in aliases][:1]
+        other = self.suite or (distribution.mysql_suite if self.flavour is Flavour.MYSQL else None)
+        if other:
+            mine = [(uri, other) for uri, suite in mine if suite in aliases][:1]
         if not mine:
             raise _failed(
                 self.flavour,
@@ -172,12 +189,13 @@ class _Apt:
         )
 
     def _run(self, *command: str) -> str:
-        """Run a tool with the private settings."""
+        """Run a tool with the private settings, in the folder."""
         return self._output(*command, APT_CONFIG=str(self.folder / "apt.conf"))
 
     def _output(self, *command: str, **environment: str) -> str:
         done = subprocess.run(
             command,
+            cwd=self.folder,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ebhook.database.connection import quoted
+from pymysql.err import MySQLError
+
+from ebhook.database.connection import errno, quoted
 from tests.conftest import AnyServer
 
 # How a view of information_schema says to which database a row belongs; the first one that it has.
@@ -39,7 +41,11 @@ Content = dict[str, list[tuple[Any, ...]]]
 
 
 def contents(
-    server: AnyServer, databases: Iterable[str], hidden: Iterable[tuple[str, str]] = ()
+    server: AnyServer,
+    databases: Iterable[str],
+    hidden: Iterable[tuple[str, str]] = (),
+    *,
+    brief: bool = False,
 ) -> dict[str, Content]:
     """Database → information_schema's rows, how each object is made, and every row of its tables.
 
@@ -47,10 +53,11 @@ def contents(
 
     Args:
         hidden: columns, as (table, column), whose values are not compared.
+        brief: without information_schema's rows, of which nearly all are in SHOW CREATE, too.
     """
     found: dict[str, Content] = {}
     with server.connect() as connection, connection.cursor() as cursor:
-        views = _views(cursor)
+        views = [] if brief else _views(cursor)
         for database in databases:
             content: Content = {}
             for view, owner in views:
@@ -59,14 +66,26 @@ def contents(
                 )
                 content[view] = _rows(cursor, database, MOVING)
             for kind, name in _objects(cursor, database):
-                cursor.execute(f"SHOW CREATE {kind} {quoted(database)}.{quoted(name)}")
-                content[f"SHOW CREATE {kind} {name}"] = [_made(cursor, database)]
-                if kind == "TABLE" and name not in OWN:
-                    cursor.execute(f"SELECT * FROM {quoted(database)}.{quoted(name)}")
-                    without = {column for of, column in hidden if of == name}
-                    content[f"rows of {name}"] = _rows(cursor, database, without)
+                without = {column for of, column in hidden if of == name}
+                content |= _content_of(cursor, database, kind, name, without)
             found[database] = content
     return found
+
+
+def _content_of(
+    cursor: Any, database: str, kind: str, name: str, without: Iterable[str]
+) -> Content:
+    """How one object is made, and its rows; in their place the server's number, if it cannot tell."""
+    content: Content = {}
+    try:
+        cursor.execute(f"SHOW CREATE {kind} {quoted(database)}.{quoted(name)}")
+        content[f"SHOW CREATE {kind} {name}"] = [_made(cursor, database)]
+        if kind == "TABLE" and name not in OWN:
+            cursor.execute(f"SELECT * FROM {quoted(database)}.{quoted(name)}")
+            content[f"rows of {name}"] = _rows(cursor, database, without)
+    except MySQLError as error:
+        content[f"{kind} {name}"] = [(errno(error),)]
+    return content
 
 
 def differences(one: Content, other: Content) -> list[str]:

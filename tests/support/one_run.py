@@ -15,7 +15,7 @@ from pathlib import Path
 from ebhook.aws.deployed import identify
 from ebhook.chain.folder import read_chain
 from ebhook.errors import EbhookError
-from ebhook.events import Event
+from ebhook.events import Emit, Event
 from ebhook.fleet.discovery import discover
 from ebhook.rollout.messages import Finished
 from ebhook.settings import load
@@ -80,6 +80,18 @@ def start(
 def _live(
     pipe: Connection, folder: Path, variables: Mapping[str, str], to: str | None, downgrade: bool
 ) -> None:
+    pipe.send(upgrade_here(folder, variables, pipe.send, to=to, downgrade=downgrade))
+
+
+def upgrade_here(
+    folder: Path,
+    variables: Mapping[str, str],
+    emit: Emit,
+    *,
+    to: str | None = None,
+    downgrade: bool = False,
+) -> Finished:
+    """The upgrade itself, in this process, which is of no more use afterwards."""
     os.chdir(folder)
     os.environ.update(variables)
     settings = load(os.environ, directory=folder)
@@ -91,7 +103,6 @@ def _live(
     order = Order(tenant, target, downgrade, holder, settings.lock.wait, deadline)
     try:
         project = load_project(settings, chain)
-        finished = Finished(moved=apply(project, order, pipe.send, lambda: False))
+        return Finished(moved=apply(project, order, emit, lambda: False))
     except EbhookError as error:
-        finished = Finished(error=error)
-    pipe.send(finished)
+        return Finished(error=error)
