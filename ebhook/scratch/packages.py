@@ -150,7 +150,7 @@ class _Apt:
         return sorted((self.folder / "cache/archives").glob("*.deb"))
 
     def archive(self, package: str) -> Path:
-        self._run("apt-get", "download", package)
+        self._run("env", f"--chdir={self.folder}", "apt-get", "download", package)
         return next(self.folder.glob(f"{package}_*.deb"))
 
     def unpack(self, archives: list[Path]) -> Path:
@@ -189,13 +189,12 @@ class _Apt:
         )
 
     def _run(self, *command: str) -> str:
-        """Run a tool with the private settings, in the folder."""
+        """Run a tool with the private settings."""
         return self._output(*command, APT_CONFIG=str(self.folder / "apt.conf"))
 
     def _output(self, *command: str, **environment: str) -> str:
         done = subprocess.run(
             command,
-            cwd=self.folder,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,

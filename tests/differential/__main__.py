@@ -27,8 +27,6 @@ from tests.differential.campaign import Campaign, Tally, summary
 from tests.differential.corpus import corpus
 from tests.differential.judge import Verdict
 
-BATCH = 3  # tests that one job takes at a time
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.differential", description=__doc__)
@@ -59,9 +57,8 @@ def _run(flavour: Flavour, arguments: argparse.Namespace) -> Tally:
     kept = folder / f"{flavour}-{seed}.jsonl"
     known = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     total = sum((Tally.loaded(one["tally"]) for one in known), Tally())
-    done = {name for one in known for name in one["tests"]}
+    done = {one["test"] for one in known}
     names = [name for name in Campaign.order(corpus(flavour), seed) if name not in done]
-    batches = [tuple(names[i : i + BATCH]) for i in range(0, len(names), BATCH)]
     began = shown = time.monotonic()
     context = multiprocessing.get_context("fork")
     with (
@@ -70,9 +67,9 @@ def _run(flavour: Flavour, arguments: argparse.Namespace) -> Tally:
             arguments.jobs, _begin, (flavour, seed, folder / "wrong", arguments.url, until)
         ) as pool,
     ):
-        for tests, tally in pool.imap_unordered(_batch, batches):
+        for name, tally in pool.imap_unordered(_probe, names):
             total += tally
-            print(json.dumps({"tests": tests, "tally": tally.dumped()}), file=out, flush=True)
+            print(json.dumps({"test": name, "tally": tally.dumped()}), file=out, flush=True)
             if time.monotonic() - shown > 30:
                 shown = time.monotonic()
                 print(f"{summary(flavour, total)}, {shown - began:.0f} s", file=sys.stderr)
@@ -109,17 +106,13 @@ def _begin(flavour: Flavour, seed: int, wrongs: Path, url: str | None, until: fl
     gc.freeze()
 
 
-def _batch(tests: tuple[str, ...]) -> tuple[tuple[str, ...], Tally]:
-    """Probes of these tests; those that there was time for, and how they ended."""
+def _probe(name: str) -> tuple[str, Tally]:
+    """A test's name, and how its probes ended, as far as there was time for them."""
     assert _campaign is not None
-    _campaign.tally, done = Tally(), []
-    for name in tests:
-        if time.monotonic() > _until:
-            break
-        _campaign.server.start()  # in case a statement was its end
-        _campaign.run(name, lambda: time.monotonic() > _until)
-        done.append(name)
-    return tuple(done), _campaign.tally
+    _campaign.tally = Tally()
+    _campaign.server.start()  # in case a statement was its end
+    _campaign.run(name, lambda: time.monotonic() > _until)
+    return name, _campaign.tally
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from tests.conftest import AnyServer, missing
 from tests.differential.corpus import corpus
 from tests.support.tally import count
 
-SECONDS = 12
-FEWEST = 10  # probes, on a busy machine
+# Of a flavour; on a busy machine fewer are reached. Always the same ones, for all to see the same.
+PROBES, SECONDS = 40, 14
 
 
 def test_statements_of_the_servers_own_tests_survive_crashes(
@@ -28,7 +28,8 @@ def test_statements_of_the_servers_own_tests_survive_crashes(
     ran = subprocess.run(
         [
             *(sys.executable, "-m", "tests.differential", server.flavour, "--url", server.url()),
-            *("--jobs", "1", "--seconds", str(SECONDS), "--folder", str(tmp_path)),
+            *("--jobs", "1", "--probes", str(PROBES), "--seconds", str(SECONDS)),
+            *("--folder", str(tmp_path)),
         ],
         capture_output=True,
         text=True,
@@ -39,6 +40,6 @@ def test_statements_of_the_servers_own_tests_survive_crashes(
     assert found is not None, ran.stderr
     wrongs = "\n".join(path.read_text("utf-8") for path in tmp_path.glob("wrong/*"))
     assert int(found[4]) == 0, wrongs
-    assert int(found[1]) >= FEWEST
+    assert int(found[2]) > 0
     for number, what in enumerate(("probes", "right", "asked"), 1):
         count(server.flavour, f"statements of the server's own tests: {what}", int(found[number]))
