@@ -30,7 +30,10 @@ An error says three things: ``what`` happened, the ``state`` now, and the ``next
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
+
+from ebhook.next_command import Next, as_next
 
 
 def one_line(text: str) -> str:
@@ -70,19 +73,37 @@ def worst(codes: list[Exit]) -> Exit:
     return max(codes, key=SEVERITY.index, default=Exit.OK)
 
 
+@dataclass(frozen=True)
+class FailedAt:
+    """Where in a chain something failed: the revision, the statement in it (from 1), the server's
+    error number; and where the tenant stands now. None: not known, or there is none."""
+
+    revision: str | None = None
+    statement: int | None = None
+    errno: int | None = None
+    stands_at: str | None = None
+
+
 class EbhookError(Exception):
     """What happened, the state now, and the next command to type."""
 
     exit_code = Exit.PERSON
 
-    def __init__(self, what: str, state: str = "Nothing was changed.", next: str = "") -> None:
-        super().__init__(what, state, next)
+    def __init__(
+        self,
+        what: str,
+        state: str = "Nothing was changed.",
+        next: Next | str = "",
+        at: FailedAt | None = None,
+    ) -> None:
+        super().__init__(what, state, next, at)
         self.what = what
         self.state = state
-        self.next = next
+        self.next = as_next(next)
+        self.at = at
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.what, self.state, self.next) if part)
+        return " ".join(part for part in (self.what, self.state, str(self.next)) if part)
 
 
 class UsageFailed(EbhookError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ebhook.errors import EbhookError
 from ebhook.secret import Secret
 
 
@@ -147,7 +148,7 @@ class TenantDone:
     before: str | None
     after: str | None
     seconds: float
-    error: str | None
+    error: EbhookError | None
 
 
 @dataclass(frozen=True)

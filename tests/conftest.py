@@ -26,6 +26,7 @@ from sqlalchemy.engine import URL, make_url
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from ebhook.errors import ScratchFailed
+from ebhook.report.next_commands import HARD
 from ebhook.scratch.installation import Flavour, locate
 from ebhook.scratch.packages import fetch
 from ebhook.scratch.process import Server
@@ -245,6 +246,7 @@ class Ran:
     def __post_init__(self) -> None:
         for name, text in (("stdout", self.stdout), ("stderr", self.stderr)):
             assert PLANTED not in text, f"{name} has a password: {text}"
+            assert HARD not in text, f"{name} has a command that was not written out: {text!r}"
 
     def json(self) -> Any:
         return json.loads(self.stdout)

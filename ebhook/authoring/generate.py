@@ -18,6 +18,7 @@ from alembic.util import CommandError, rev_id
 from ebhook.authoring.additive import Kept, Question, keep_additions
 from ebhook.authoring.scratch_chain import connect_to
 from ebhook.errors import ChainBroken, EbhookError
+from ebhook.next_command import ebhook, then
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 from ebhook.upgrade.project import Project, alembic_config
@@ -76,8 +77,10 @@ def autogenerate(project: Project, tenant: Tenant, message: str, answer: Answer)
             raise ChainBroken(
                 f"{project.env_py} gives no target_metadata to context.configure.",
                 "Nothing was written.",
-                "Name the models' MetaData there; or write a revision by hand: "
-                'ebhook migrate --empty -m "JMS-1234 …"',
+                then(
+                    "Name the models' MetaData there; or write a revision by hand: ",
+                    ebhook("migrate", words=["--empty", "-m", "JMS-1234 …"]),
+                ),
             )
         compose(
             context.opts,
@@ -138,7 +141,7 @@ def _write(settings: Settings, message: str, head: Any) -> Path:
         raise ChainBroken(
             f"Alembic cannot write the revision: {error}",
             "Nothing was written.",
-            "See: ebhook chain",
+            then("See: ", ebhook("chain")),
         ) from None
     assert written is not None
     return Path(written.path)

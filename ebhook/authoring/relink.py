@@ -12,6 +12,7 @@ from pathlib import Path
 from ebhook.chain.graph import Chain, heads_of, in_order
 from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken, UsageFailed
+from ebhook.next_command import ebhook, then
 
 _REVISES = re.compile(r"(?<=[\r\n])(Revises:)[^\S\r\n]*([^\r\n]*?)(?=[^\S\r\n]*(?:[\r\n]|\Z))")
 
@@ -36,9 +37,11 @@ def choose(
                 f"{revision.id} is on the way to every head: there is no other one to put it on."
                 if not others
                 else f"There are {len(others)} heads to put {revision.id} on: {', '.join(others)}.",
-                next="See the chain: ebhook chain --graph"
+                next=then("See the chain: ", ebhook("chain", words=["--graph"]))
                 if not others
-                else f"Say which: ebhook relink {revision.id} --onto {others[0]}",
+                else then(
+                    "Say which: ", ebhook("relink", words=[revision.id, "--onto", others[0]])
+                ),
             )
         parent = ordered[others[0]]
     else:
@@ -51,16 +54,20 @@ def _check(chain: Chain, heads: tuple[str, ...], revision: Revision, parent: Rev
     if len(revision.parents) > 1:
         raise UsageFailed(
             f"{revision.id} is a merge of {', '.join(revision.parents)}: it has no one parent.",
-            next="Relink the first revision of one of its branches: ebhook chain --graph",
+            next=then(
+                "Relink the first revision of one of its branches: ",
+                ebhook("chain", words=["--graph"]),
+            ),
         )
     if revision.parents == (parent.id,):
         raise UsageFailed(
-            f"{revision.id} is on {parent.id} already.", next="See the chain: ebhook chain"
+            f"{revision.id} is on {parent.id} already.",
+            next=then("See the chain: ", ebhook("chain")),
         )
     if revision.id in chain.lineage([parent.id]):
         raise UsageFailed(
             f"{parent.id} builds on {revision.id}: the chain would go in a circle.",
-            next="See the chain: ebhook chain --graph",
+            next=then("See the chain: ", ebhook("chain", words=["--graph"])),
         )
     after = {**chain.revisions, revision.id: replace(revision, parents=(parent.id,))}
     now = heads_of(after)
@@ -69,9 +76,12 @@ def _check(chain: Chain, heads: tuple[str, ...], revision: Revision, parent: Rev
     first = chain.first_of_branch(revision.id)
     raise UsageFailed(
         f"With {revision.id} on {parent.id} there would be {len(now)} heads: {', '.join(now)}.",
-        next=f"Its branch begins with {first}: ebhook relink {first} --onto {parent.id}"
+        next=then(
+            f"Its branch begins with {first}: ",
+            ebhook("relink", words=[first, "--onto", parent.id]),
+        )
         if first != revision.id
-        else "Put it on a head: ebhook heads",
+        else then("Put it on a head: ", ebhook("heads")),
     )
 
 
@@ -98,7 +108,7 @@ def relinked(text: str, parent: str, path: Path) -> str:
         raise ChainBroken(
             f"{path}: has no down_revision = '…' at its top.",
             "Nothing was changed.",
-            "Write it, then: ebhook chain --write",
+            then("Write it, then: ", ebhook("chain", words=["--write"])),
         )
     start, end = place.of(value)
     quote = _quote(text, module, place, text[start:end])

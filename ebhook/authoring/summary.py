@@ -16,9 +16,11 @@ from ebhook.chain.checksums import ChecksumDifference, LineChange
 from ebhook.chain.graph import Chain, heads_of, in_order
 from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken
+from ebhook.next_command import Next, ebhook, then
 from ebhook.settings import Settings
 from ebhook.sql.statement import plain
 
+_WRITE = ebhook("chain", words=["--write"])
 _WORDS = {
     "create_table": "creates {0}",
     "add_column": "adds {0}.{column}",
@@ -80,7 +82,7 @@ class Overview:
     revisions: tuple[Summary, ...]
     heads: tuple[str, ...]
     problems: tuple[str, ...] = ()
-    next: str | None = None
+    next: Next | None = None
     broken: bool = False
 
 
@@ -138,15 +140,14 @@ def overview(
         )
     next = None
     if broken:
-        next = "Mend a down_revision, or add the file that is missing; then: ebhook chain --write"
+        next = then("Mend a down_revision, or add the file that is missing; then: ", _WRITE)
     elif len(heads) > 1:
         newest = max(heads, key=lambda id: revisions[id].date or "")
-        next = (
-            f"Two branches meet: ebhook relink {Chain(revisions).first_of_branch(newest)}, "
-            'or ebhook merge -m "JMS-1234 merge heads"'
-        )
+        first = Chain(revisions).first_of_branch(newest)
+        merge = ebhook("merge", words=["-m", "JMS-1234 merge heads"])
+        next = then("Two branches meet: ", ebhook("relink", words=[first]), ", or ", merge)
     elif differences:
-        next = "If the files are right: ebhook chain --write"
+        next = then("If the files are right: ", _WRITE)
     stale = any(one.change is not LineChange.EDITED for one in differences)
     broken = broken or stale or len(heads) > 1
     return Overview(tuple(summaries), heads, tuple(problems), next, broken)

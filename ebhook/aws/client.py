@@ -31,6 +31,7 @@ from ebhook.aws.beanstalk import ask_metadata
 from ebhook.aws.credentials import AwsCredential
 from ebhook.database.url import Url, UrlInvalid, read_login
 from ebhook.errors import EbhookError, Refused, SettingsFailed, Unreachable
+from ebhook.next_command import ebhook, then
 from ebhook.secret import Secret
 from ebhook.settings import Settings
 
@@ -190,7 +191,9 @@ def fresh_login(credential: AwsCredential, url: Url) -> Url:
     try:
         login = read_login(text)
     except UrlInvalid as error:
-        raise Refused(f"{credential.id} {error}.", next="Mend it; see: ebhook doctor") from None
+        raise Refused(
+            f"{credential.id} {error}.", next=then("Mend it; see: ", ebhook("doctor"))
+        ) from None
     return replace(url, user=login.user or url.user, password=login.password)
 
 
@@ -284,24 +287,34 @@ def _refusal(what: str, code: str, words: str) -> EbhookError:
     said = f"AWS refused {what}: {code}{': ' + words if words else ''}"
     said = said if said.endswith(".") else said + "."
     if _PASSING.search(code):
-        return Unreachable(said, next="It may pass; see: ebhook doctor")
+        return Unreachable(said, next=then("It may pass; see: ", ebhook("doctor")))
     if code in _SKEWED or "Signature expired" in words or "Signature not yet" in words:
-        return Refused(said, next="Set this machine's clock (chronyc tracking); see: ebhook doctor")
+        return Refused(
+            said, next=then("Set this machine's clock (chronyc tracking); see: ", ebhook("doctor"))
+        )
     if code in _MISSING:
-        return Refused(said, next="Make it, or mend its name in the settings: ebhook config")
-    return Refused(said, next="Look at the role's policy (docs/iam.md), then: ebhook doctor")
+        return Refused(
+            said, next=then("Make it, or mend its name in the settings: ", ebhook("config"))
+        )
+    return Refused(
+        said, next=then("Look at the role's policy (docs/iam.md), then: ", ebhook("doctor"))
+    )
 
 
 def _failure(what: str, error: BotoCoreError) -> EbhookError:
     words = str(error).rstrip(".")
     if isinstance(error, NoRegionError | ProfileNotFound):
         return SettingsFailed(
-            f"{what}: {words}.", next="Set aws.region and aws.profile; see: ebhook config"
+            f"{what}: {words}.",
+            next=then("Set aws.region and aws.profile; see: ", ebhook("config")),
         )
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return Refused(
-            f"{what}: {words}.", next="Give the instance a role (docs/iam.md); see: ebhook doctor"
+            f"{what}: {words}.",
+            next=then("Give the instance a role (docs/iam.md); see: ", ebhook("doctor")),
         )
     if isinstance(error, ConnectionError | HTTPClientError | CredentialRetrievalError):
-        return Unreachable(f"{what}: {words}.", next="Check the network to AWS: ebhook doctor")
-    return Refused(f"{what}: {words}.", next="See: ebhook doctor")
+        return Unreachable(
+            f"{what}: {words}.", next=then("Check the network to AWS: ", ebhook("doctor"))
+        )
+    return Refused(f"{what}: {words}.", next=then("See: ", ebhook("doctor")))

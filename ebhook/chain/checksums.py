@@ -26,6 +26,7 @@ from urllib.parse import quote, unquote
 
 from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken
+from ebhook.next_command import ebhook, then
 
 FILE_NAME = "chain.sum"
 
@@ -37,7 +38,7 @@ _HEADING = (
 _LINE = re.compile(r"([\w.~%-]+) ([\w.~%,-]+) ([0-9a-f]{64}) (\S.*)", re.ASCII)
 _LAST = re.compile(r"head ([\w.~%-]+) ([0-9a-f]{64})", re.ASCII)
 _BASE = "base"
-_WRITE = "Look at the versions, then write it anew: ebhook chain --write"
+_WRITE = then("Look at the versions, then write it anew: ", ebhook("chain", words=["--write"]))
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,13 @@ def parse(text: str, path: Path) -> tuple[Line, ...]:
                 f"{path}, line {number}: has the marks of a git conflict: two branches each "
                 "changed the chain.",
                 "No database was touched.",
-                "See what each added: ebhook chain. Then: ebhook relink REV, or ebhook merge, "
-                "or ebhook chain --write",
+                then(
+                    "See what each added: ",
+                    ebhook("chain"),
+                    ". Put one branch on top of the other, or join them, as that says; it is written "
+                    "anew by: ",
+                    ebhook("chain", words=["--write"]),
+                ),
             )
     if not lines[0].startswith(_FIRST + ":"):
         raise _broken(path, "was not written by this release of ebhook")
@@ -173,7 +179,10 @@ def stale(folder: Path, differences: Iterable[ChecksumDifference]) -> ChainBroke
     return ChainBroken(
         f"{folder / FILE_NAME} does not list this chain:{told}\n",
         "No database was touched.",
-        "Was a file left out of the bundle or the commit? Add it. Else: ebhook chain --write",
+        then(
+            "Was a file left out of the bundle or the commit? Add it. Else: ",
+            ebhook("chain", words=["--write"]),
+        ),
     )
 
 

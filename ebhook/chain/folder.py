@@ -18,6 +18,7 @@ from ebhook.chain import checksums
 from ebhook.chain.graph import Chain, heads_of, in_order
 from ebhook.chain.revision import Revision, checksum_of, content_of, names_others, parse, said_by
 from ebhook.errors import ChainBroken
+from ebhook.next_command import ebhook, then
 
 
 def read_chain(folder: Path, *, env_py: bool = True) -> Chain:
@@ -51,8 +52,12 @@ def check_chain(revisions: dict[str, Revision]) -> Chain:
         raise ChainBroken(
             f"The chain has {len(heads)} heads:\n{named}\n",
             "No database was touched.",
-            f"Put the newer on top: ebhook relink {Chain(ordered).first_of_branch(newest)}; or, "
-            'when it is applied somewhere, join them: ebhook merge -m "JMS-1234 merge heads"',
+            then(
+                "Put the newer on top: ",
+                ebhook("relink", words=[Chain(ordered).first_of_branch(newest)]),
+                "; or, when it is applied somewhere, join them: ",
+                ebhook("merge", words=["-m", "JMS-1234 merge heads"]),
+            ),
         )
     return Chain(ordered)
 
@@ -117,8 +122,10 @@ def _by_id(revisions: Iterable[Revision]) -> dict[str, Revision]:
                 f"Two files have the revision id {revision.id!r}: {other.path} and "
                 f"{revision.path}.",
                 "No database was touched.",
-                "Give the newer one another id (and its children another down_revision), "
-                "then: ebhook history",
+                then(
+                    "Give the newer one another id (and its children another down_revision), then: ",
+                    ebhook("history"),
+                ),
             )
     return found
 
@@ -168,5 +175,5 @@ def _option(ini: Path, name: str) -> str:
         raise ChainBroken(
             f"{ini} cannot be read: {getattr(error, 'message', error)}.",
             "No database was touched.",
-            "Mend the file, then: ebhook history",
+            then("Mend the file, then: ", ebhook("history")),
         ) from None

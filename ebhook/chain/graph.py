@@ -9,6 +9,7 @@ from functools import cached_property
 
 from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken, UsageFailed
+from ebhook.next_command import ebhook, then
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Chain:
         what = f"{text!r} is the start of several revisions: {', '.join(matches)}."
         if not matches:
             what = f"The chain has no revision {text!r}."
-        raise UsageFailed(what, next="See which there are: ebhook history")
+        raise UsageFailed(what, next=then("See which there are: ", ebhook("history")))
 
     def back(self, ids: tuple[str, ...], steps: int) -> str | None:
         """The revision `steps` before `ids` (None: the base). Raises `UsageFailed` at a merge."""
@@ -117,13 +118,13 @@ class Chain:
             if len(at) != 1:
                 raise UsageFailed(
                     f"Going {steps} back from {', '.join(ids) or 'base'} is not one revision.",
-                    next="Name the revision to go to: ebhook history",
+                    next=then("Name the revision to go to: ", ebhook("history")),
                 )
             at = self.revisions[at[0]].parents
         if len(at) > 1:
             raise UsageFailed(
                 f"Before {', '.join(ids)} there is more than one revision: {', '.join(at)}.",
-                next="Name the revision to go to: ebhook history",
+                next=then("Name the revision to go to: ", ebhook("history")),
             )
         return at[0] if at else None
 
@@ -160,8 +161,10 @@ def resolved(revisions: Mapping[str, Revision]) -> dict[str, Revision]:
                 raise ChainBroken(
                     f"{revision.path}: its down_revision {parent!r} is in no file.",
                     "No database was touched.",
-                    "Was a file left out of the commit? Add it, or mend down_revision, "
-                    "then: ebhook history",
+                    then(
+                        "Was a file left out of the commit? Add it, or mend down_revision, then: ",
+                        ebhook("history"),
+                    ),
                 )
     if not any(revision.dependencies for revision in revisions.values()):
         return dict(revisions)
@@ -173,8 +176,10 @@ def resolved(revisions: Mapping[str, Revision]) -> dict[str, Revision]:
                 raise ChainBroken(
                     f"{revision.path}: its depends_on {name!r} is in no file.",
                     "No database was touched.",
-                    "Was a file left out of the commit? Add it, or mend depends_on, "
-                    "then: ebhook history",
+                    then(
+                        "Was a file left out of the commit? Add it, or mend depends_on, then: ",
+                        ebhook("history"),
+                    ),
                 )
         named[revision.id] = tuple(
             dict.fromkeys(labelled.get(name, name) for name in revision.dependencies)
@@ -276,6 +281,6 @@ def _parents_first(revisions: Mapping[str, Revision]) -> list[str]:
         raise ChainBroken(
             f"The chain goes in a circle: {', '.join(stuck)}.",
             "No database was touched.",
-            "Mend a down_revision or depends_on among them, then: ebhook history",
+            then("Mend a down_revision or depends_on among them, then: ", ebhook("history")),
         )
     return ordered

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ebhook.chain.version_file import assignment, docstring, ids, literal_of, message, parsed
 from ebhook.errors import ChainBroken
+from ebhook.next_command import ebhook, then
 
 _NAMES_OTHERS = re.compile(rb"^(?:depends_on|branch_labels)\b(?![^=\n]*=\s*None\b)", re.M)
 
@@ -82,7 +83,7 @@ def _unreadable(path: Path, error: Exception) -> ChainBroken:
     return ChainBroken(
         f"{place}: cannot be read: {getattr(error, 'msg', None) or error}.",
         "No database was touched.",
-        "Mend the file, then: ebhook history",
+        then("Mend the file, then: ", ebhook("history")),
     )
 
 
@@ -97,7 +98,10 @@ def parse(path: Path, content: bytes) -> Revision:
         raise ChainBroken(
             f"{path}: has no revision = '…' at its top.",
             "No database was touched.",
-            "Is it a version file? Mend it or move it out of the folder, then: ebhook history",
+            then(
+                "Is it a version file? Mend it or move it out of the folder, then: ",
+                ebhook("history"),
+            ),
         )
     doc = docstring(module)
     return Revision(
@@ -122,5 +126,5 @@ def _literal(module: ast.Module, name: str, path: Path) -> object:
         raise ChainBroken(
             f"{path}, line {node.lineno}: {name} is {error}.",
             "No database was touched.",
-            "Write the id itself there, then: ebhook history",
+            then("Write the id itself there, then: ", ebhook("history")),
         ) from None

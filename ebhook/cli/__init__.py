@@ -24,6 +24,8 @@ from ebhook.cli import authoring, fleet, machine
 from ebhook.cli.options import COMMON
 from ebhook.cli.root import cli
 from ebhook.errors import EbhookError, Exit, StateUnknown, Stopped, TryAgain, UsageFailed, worst
+from ebhook.next_command import ebhook, then
+from ebhook.report.next_commands import NextCommands
 from ebhook.report.stdio import guard_streams, lost
 
 __all__ = ["authoring", "cli", "fleet", "machine", "main"]
@@ -36,30 +38,32 @@ def main() -> None:
     """Runs one command, reports what went wrong in three parts, and exits."""
     guard_streams()
     wants_json = "--json" in sys.argv[1:]
+    commands = NextCommands()
     for number in (signal.SIGTERM, signal.SIGHUP):  # the platform's, and a terminal's end
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, signal.default_int_handler)
     try:
-        code = Exit(cli.main(prog_name="ebhook", standalone_mode=False) or 0)
+        code = Exit(cli.main(prog_name="ebhook", standalone_mode=False, obj=commands) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = Exit.USAGE
     except click.ClickException as error:
-        code = _report(_usage(error), wants_json)
+        code = _report(_usage(error), wants_json, commands)
     except (click.Abort, KeyboardInterrupt):
-        code = _report(
-            Stopped("Interrupted.", "No upgrade was under way.", "See: ebhook status"), wants_json
-        )
+        see = then("See: ", ebhook("status"))
+        stopped = Stopped("Interrupted.", "No upgrade was under way.", see)
+        code = _report(stopped, wants_json, commands)
         _leave(code)
     except EbhookError as error:
-        code = _report(error, wants_json)
+        code = _report(error, wants_json, commands)
     except Exception as error:  # a defect of ours: said once, here
         from ebhook.report.hiding import Hiding
 
         click.echo(Hiding().text(traceback.format_exc()), err=True)
         what = f"ebhook itself failed: {type(error).__name__}."
-        code = _report(StateUnknown(what, "See above.", "See: ebhook status"), wants_json)
-    code = _unless_lost(code)
+        unknown = StateUnknown(what, "See above.", then("See: ", ebhook("status")))
+        code = _report(unknown, wants_json, commands)
+    code = _unless_lost(code, commands)
     if threading.active_count() > 1:  # an interrupted look at many servers
         _leave(code)
     sys.exit(int(code))
@@ -73,13 +77,13 @@ def _usage(error: click.ClickException) -> UsageFailed:
         rest = [word for word in sys.argv[1:] if word != option]
         verb = rest[0] if rest and rest[0] in cli.commands else "status"
         return UsageFailed(
-            f"{option} goes after the command.", next=f"Like: ebhook {verb} {option}"
+            f"{option} goes after the command.", next=then("Like: ", ebhook(verb, words=[option]))
         )
     help_at = f"See: {context.command_path if context else 'ebhook'} --help"
     return UsageFailed(error.format_message(), next=help_at)
 
 
-def _unless_lost(code: Exit) -> Exit:
+def _unless_lost(code: Exit, commands: NextCommands) -> Exit:
     """`code`, unless the command was to tell something and could not."""
     reason = lost()
     if reason is None:
@@ -89,7 +93,7 @@ def _unless_lost(code: Exit) -> Exit:
         "What the command did is done.",
         f"Run it again when that is mended: {shlex.join(['ebhook', *sys.argv[1:]])}",
     )
-    _report(told, wants_json=False)
+    _report(told, False, commands)
     return code if sys.argv[1:2] and sys.argv[1] in _WRITERS else worst([code, told.exit_code])
 
 
@@ -100,8 +104,8 @@ def _leave(code: Exit) -> NoReturn:
     os._exit(int(code))
 
 
-def _report(error: EbhookError, wants_json: bool) -> Exit:
-    for part in (error.what, error.state, error.next):
+def _report(error: EbhookError, wants_json: bool, commands: NextCommands) -> Exit:
+    for part in (error.what, error.state, commands.plain(error.next)):
         if part:
             click.echo(part.strip("\n"), err=True)
     if wants_json:
@@ -112,7 +116,7 @@ def _report(error: EbhookError, wants_json: bool) -> Exit:
                 "head": None,
                 "exit_code": int(error.exit_code),
                 "tenants": [],
-                "error": error_document(error),
+                "error": error_document(error, commands),
             }
         )
     return error.exit_code

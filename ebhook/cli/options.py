@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,8 +42,42 @@ def common_options(function: F) -> F:
 def options(config: Path | None, as_json: bool, log_file: Path | None, bundle: str | None) -> Any:
     """What the commands want of `common_options`."""
     from ebhook.commands.context import Options
+    from ebhook.report.next_commands import NextCommands
 
-    return Options(config=config, json=as_json, log_file=log_file, bundle=bundle)
+    context = click.get_current_context()
+    commands = context.find_object(NextCommands) or NextCommands()
+    commands.began(_typed(context, config, bundle))
+    return Options(config=config, json=as_json, log_file=log_file, bundle=bundle, commands=commands)
+
+
+def _typed(context: click.Context, config: Path | None, bundle: str | None) -> Any:
+    """The command line that click has read, less the options of every verb."""
+    from ebhook.report.next_commands import Invocation
+
+    words: list[str] = []
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if not given or name == "tenant" or set(parameter.opts) & set(COMMON):
+            continue
+        value = context.params[name]
+        values = value if isinstance(value, tuple) else (value,)
+        if isinstance(parameter, click.Option):
+            option = max(parameter.opts, key=len)
+            flag = parameter.is_flag and isinstance(value, bool)
+            words += [option] if flag else [w for v in values for w in (option, str(v))]
+        else:
+            words += [str(v) for v in values]
+    tenant = context.params.get("tenant") or ()
+    if config is None and os.environ.get("EBHOOK_CONFIG"):
+        config = Path(os.environ["EBHOOK_CONFIG"])
+    return Invocation(
+        verb=context.command_path.partition(" ")[2],
+        tenants=(tenant,) if isinstance(tenant, str) else tuple(tenant),
+        words=tuple(words),
+        config=config,
+        bundle=bundle,
+    )
 
 
 some_tenants = click.argument("tenant", nargs=-1, shell_complete=tenants)

@@ -9,12 +9,13 @@ from ebhook.commands.context import Options, load_settings, reporter
 from ebhook.commands.upgrade import RolloutRun, bring, text_of
 from ebhook.errors import EbhookError, Exit
 from ebhook.events import Outcome
+from ebhook.next_command import ebhook, then
 from ebhook.report.documents import print_json, rollout_document
 from ebhook.report.lines import count
 from ebhook.report.notices import Ended, metric_line, send
 from ebhook.results import excused, exit_code
 
-DOCTOR = "What else may be wrong on this instance: ebhook doctor"
+DOCTOR = then("What else may be wrong on this instance: ", ebhook("doctor"))
 
 
 def boot(options: Options) -> Exit:
@@ -33,8 +34,20 @@ def boot(options: Options) -> Exit:
         code = error.exit_code if error is not None else exit_code(run.results)
         starts = code is not Exit.OK and excused(settings, run.results, error)
         seconds = time.monotonic() - began
-        ended = Ended(run.head, run.results, run.behind, seconds, code, starts, holder, error)
-        document = rollout_document(run.head, Exit.OK if starts else code, run.results)
+        ended = Ended(
+            run.head,
+            run.results,
+            run.behind,
+            seconds,
+            code,
+            starts,
+            holder,
+            error,
+            commands=options.commands,
+        )
+        document = rollout_document(
+            run.head, Exit.OK if starts else code, run.results, options.commands
+        )
         if starts:
             document["excused"] = int(code)
         report.log({"event": "Report", **document})
@@ -42,23 +55,23 @@ def boot(options: Options) -> Exit:
         for problem in send(ended, settings, report.hidden):
             report.say(problem)
         if error is not None and not starts:
-            error.next = f"{error.next}\n{DOCTOR}"
+            error.next = error.next.then("\n", *DOCTOR.parts)
             raise error
         if error is not None:
-            report.say(str(error))
+            report.say(options.commands.whole(error))
     outcomes = {result.outcome for result in run.results}
     if options.json:
         print_json(report.hidden(document))
     elif error is None:
-        print(report.hide(text_of(run, began)), flush=True)  # before what follows on stderr
+        report.print(text_of(run, began, options.commands))  # before what follows on stderr
     if starts:
-        report.say(_shout(ended))
+        report.say(_shout(ended, options.commands.command(ebhook("status"))))
     elif code not in (Exit.OK, Exit.TRY_AGAIN) or Outcome.UNREACHABLE in outcomes:
-        report.say(DOCTOR)
+        report.say(options.commands.text(DOCTOR))
     return Exit.OK if starts else code
 
 
-def _shout(ended: Ended) -> str:
+def _shout(ended: Ended, see: str) -> str:
     """Nobody who looks into the log may miss it."""
     bad = [result.tenant for result in ended.results if not result.outcome.good]
     who = "the tenants could not be read"
@@ -69,5 +82,5 @@ def _shout(ended: Ended) -> str:
     return (
         f"{line}\n*** THIS INSTANCE STARTS ALL THE SAME: {who}\n"
         f"*** That is what boot.on_failure and boot.on_unreachable say. Without them: exit "
-        f"{int(ended.code)}.\n*** Next: ebhook status\n{line}"
+        f"{int(ended.code)}.\n*** Next: {see}\n{line}"
     )

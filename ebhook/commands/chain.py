@@ -13,7 +13,9 @@ from ebhook.chain.graph import heads_of, in_order
 from ebhook.commands.context import Options, load_settings
 from ebhook.errors import ChainBroken, EbhookError, Exit
 from ebhook.lint.checking import check
+from ebhook.next_command import ebhook, then
 from ebhook.report.documents import print_json
+from ebhook.report.next_commands import NextCommands, plain
 from ebhook.report.tables import table
 from ebhook.settings import Settings
 
@@ -67,9 +69,9 @@ def chain(options: Options, *, graph: Literal["mermaid", "dot"] | None, write: b
     if graph is not None:
         print(mermaid(found) if graph == "mermaid" else dot(found))
     elif options.json:
-        print_json(_document(found))
+        print_json(_document(found, options.commands))
     else:
-        print(_text(found))
+        print(plain(_text(found, options.commands)))
     if found.broken:
         return Exit.CHAIN
     return Exit.FINDINGS if any(one.problems for one in found.revisions) else Exit.OK
@@ -120,7 +122,7 @@ def _findings(settings: Settings) -> dict[str, list[str]]:
     return found
 
 
-def _text(found: Overview) -> str:
+def _text(found: Overview, commands: NextCommands) -> str:
     lines = [
         (
             one.revision.id,
@@ -136,17 +138,17 @@ def _text(found: Overview) -> str:
     parts = [table(("revision", "ticket", "date", "what it does", ""), lines)] if lines else []
     parts.extend(found.problems)
     if found.next:
-        parts.append(found.next)
+        parts.append(commands.text(found.next))
     if any(one.findings for one in found.revisions):
-        parts.append("What the rules say in full: ebhook lint")
+        parts.append(commands.text(then("What the rules say in full: ", ebhook("lint"))))
     return "\n\n".join(parts) or "No revision yet."
 
 
-def _document(found: Overview) -> dict[str, object]:
+def _document(found: Overview, commands: NextCommands) -> dict[str, object]:
     return {
         "heads": list(found.heads),
         "problems": list(found.problems),
-        "next": found.next,
+        "next": commands.plain(found.next) if found.next is not None else None,
         "revisions": [
             {
                 "revision": one.revision.id,

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -20,6 +20,8 @@ from ebhook.errors import SettingsFailed
 from ebhook.fleet.discovery import discover, select
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
+from ebhook.next_command import ebhook, then
+from ebhook.report.next_commands import NextCommands
 from ebhook.report.reporter import Reporter
 from ebhook.settings import FILE_NAME, SOURCES, Settings, value_of
 from ebhook.tenant import Tenant
@@ -33,6 +35,7 @@ class Options:
     json: bool = False
     log_file: Path | None = None
     bundle: str | None = None  # of an instance: staging, current, or a folder
+    commands: NextCommands = field(default_factory=NextCommands)
 
 
 def load_settings(options: Options) -> Settings:
@@ -62,7 +65,7 @@ def load_settings(options: Options) -> Settings:
 def reporter(options: Options) -> Reporter:
     """Progress goes to stderr: live on a terminal, as lines otherwise."""
     live = sys.stderr.isatty() and not options.json
-    return Reporter(sys.stderr, live=live, log_file=options.log_file)
+    return Reporter(sys.stderr, live=live, log_file=options.log_file, commands=options.commands)
 
 
 def gather(
@@ -91,8 +94,11 @@ def check_tenants_are_set(settings: Settings) -> None:
             f"No tenants are set: {where}{' has none' if settings.file else ''}, and no variable "
             "EBHOOK_TENANTS_… is there.",
             "No database was contacted.",
-            "Go to the application's folder; or give tenants.url and tenants.names there, or "
-            "EBHOOK_TENANTS_URL and EBHOOK_TENANTS_NAMES; then see: ebhook config",
+            then(
+                "Go to the application's folder; or give tenants.url and tenants.names there, or "
+                "EBHOOK_TENANTS_URL and EBHOOK_TENANTS_NAMES; then see: ",
+                ebhook("config"),
+            ),
         )
 
 

@@ -18,6 +18,7 @@ from ebhook.doctor.show import as_text
 from ebhook.errors import EbhookError, Exit, UsageFailed
 from ebhook.report.documents import print_json
 from ebhook.report.lines import count
+from ebhook.report.next_commands import NextCommands
 from ebhook.report.notices import Ended, send
 from ebhook.report.reporter import Reporter
 from ebhook.settings import Settings
@@ -31,13 +32,13 @@ def doctor(options: Options, *, names: Sequence[str], sends: bool) -> Exit:
     with reporter(options) as report:
         for finding in _examine(options, report, told, names, sends):
             findings.append(finding)
-            report.log({"event": "DoctorFinding", **_document(finding)})
+            report.log({"event": "DoctorFinding", **_document(finding, options.commands)})
     code = Exit.FINDINGS if any(f.level is Level.FAIL for f in findings) else Exit.OK
     if options.json:
-        documents = [_document(finding) for finding in findings]
+        documents = [_document(finding, options.commands) for finding in findings]
         print_json(report.hidden({"findings": documents, "exit_code": int(code)}))
     else:
-        print(report.hide(as_text(findings)))
+        report.print(as_text(findings, options.commands))
     return code
 
 
@@ -85,11 +86,11 @@ def _send(settings: Settings, chain: Chain | None, report: Reporter) -> list[str
     return send(ended, settings, report.hidden)
 
 
-def _document(finding: DoctorFinding) -> dict[str, object]:
+def _document(finding: DoctorFinding, commands: NextCommands) -> dict[str, object]:
     return {
         "check": finding.check,
         "subject": finding.subject,
         "level": finding.level.value,
         "text": finding.text,
-        "next": finding.next,
+        "next": commands.plain(finding.next),
     }

@@ -13,8 +13,9 @@ from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather, load_settings, look, reporter
 from ebhook.errors import Exit, RevisionUnknown, UsageFailed
 from ebhook.fleet.standing import Standing, State
+from ebhook.next_command import Command, ebhook, then
 from ebhook.report.documents import print_json, rollout_document
-from ebhook.report.tables import command, rollout_text
+from ebhook.report.tables import rollout_text
 from ebhook.results import exit_code
 from ebhook.rollout.plan import Plan
 from ebhook.rollout.scheduler import roll_out
@@ -33,7 +34,7 @@ def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exi
         if standing.state is State.AHEAD:
             raise RevisionUnknown(
                 f"{tenant}: stands at {standing.revision}, which only a newer bundle knows how to undo.",
-                next=f"Go back with that bundle: {_typed(tenant, revision)}",
+                next=then("Go back with that bundle: ", _typed(tenant, revision)),
             )
         if revision == "base":
             target = None
@@ -45,7 +46,7 @@ def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exi
         if target is not None and target not in here:
             raise UsageFailed(
                 f"{tenant} stands at {standing.revision or 'base'}, which is before {target}.",
-                next=f"To go up: {command('upgrade', [tenant])} --to {target}",
+                next=then("To go up: ", ebhook("upgrade", tenant, words=["--to", target])),
             )
         undone = chain.undone(standing.revisions, target)
         if undone and not yes:
@@ -54,13 +55,14 @@ def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exi
         holder = identify("downgrade", settings)
         results = roll_out(standings, chain, settings, holder, plan, report.emit)
         code = exit_code(results)
-        document = rollout_document(chain.head, code, results)
+        document = rollout_document(chain.head, code, results, options.commands)
         report.log({"event": "Report", **document})
     if options.json:
         print_json(report.hidden(document))
     else:
         seconds = time.monotonic() - began
-        print(report.hide(rollout_text(chain.head, results, seconds, target=target or "base")))
+        text = rollout_text(chain.head, results, seconds, options.commands, target=target or "base")
+        report.print(text)
     return code
 
 
@@ -68,12 +70,12 @@ def _back(chain: Chain, standing: Standing, steps: int) -> str | None:
     try:
         return chain.back(standing.revisions, steps)
     except UsageFailed as error:
-        error.next = f"To undo everything: {_typed(standing.tenant.name, 'base')}"
+        error.next = then("To undo everything: ", _typed(standing.tenant.name, "base"))
         raise
 
 
-def _typed(tenant: str, *words: str) -> str:
-    return command("downgrade", [tenant], " ".join(words))
+def _typed(tenant: str, *words: str) -> Command:
+    return ebhook("downgrade", tenant, words=words)
 
 
 def _ask(tenant: str, revision: str, undone: list[str]) -> None:
@@ -82,7 +84,7 @@ def _ask(tenant: str, revision: str, undone: list[str]) -> None:
         raise UsageFailed(
             f"{tenant}: going back would undo, with the data in what is dropped:\n{listed}",
             "Nothing was changed.",
-            f"Nobody is there to ask. To say yes: {_typed(tenant, revision, '--yes')}",
+            then("Nobody is there to ask. To say yes: ", _typed(tenant, revision, "--yes")),
         )
     click.echo(f"{tenant}: this undoes, with the data in what is dropped:\n{listed}", err=True)
     try:
@@ -92,5 +94,5 @@ def _ask(tenant: str, revision: str, undone: list[str]) -> None:
         raise
     if not agreed:
         raise UsageFailed(
-            "Not confirmed.", next=f"See where it stands: {command('status', [tenant])}"
+            "Not confirmed.", next=then("See where it stands: ", ebhook("status", tenant))
         )

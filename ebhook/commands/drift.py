@@ -14,9 +14,11 @@ from ebhook.errors import EbhookError, Exit, worst
 from ebhook.fleet.discovery import select
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
+from ebhook.next_command import ebhook
 from ebhook.report.documents import print_json, unread_documents
 from ebhook.report.lines import count
-from ebhook.report.tables import command, problems_text, some
+from ebhook.report.next_commands import NextCommands
+from ebhook.report.tables import problems_text, some
 from ebhook.settings import Settings
 
 SHOWN = 40  # lines of one difference that people are shown; --json has them all
@@ -61,12 +63,12 @@ def drift(options: Options, *, names: Sequence[str], against: str) -> Exit:
         found.problems += [
             (s.tenant.name, s.error) for s in standings if s.error is not None and s not in read
         ]
-        document = report.hidden(_document(against, found))
+        document = report.hidden(_document(against, found, options.commands))
         report.log({"event": "Drift", **document})
     if options.json:
         print_json(document)
     else:
-        print(report.hide("\n\n".join(_parts(found, time.monotonic() - began))))
+        report.print("\n\n".join(_parts(found, time.monotonic() - began, options.commands)))
     return found.exit_code
 
 
@@ -118,10 +120,10 @@ def _begun(readings: Mapping[str, SchemaReading], wanted: set[str]) -> DriftFoun
 # For people
 
 
-def _parts(found: DriftFound, seconds: float) -> Iterator[str]:
+def _parts(found: DriftFound, seconds: float, commands: NextCommands) -> Iterator[str]:
     for one in found.differences:
-        yield "\n".join(_paragraph(one))
-    problems = problems_text(found.problems)
+        yield "\n".join(_paragraph(one, commands))
+    problems = problems_text(found.problems, commands)
     if problems:
         yield problems
     notes = list(_notes(found))
@@ -133,12 +135,13 @@ def _parts(found: DriftFound, seconds: float) -> Iterator[str]:
     yield f"{count(found.compared, 'tenant')} compared: {told}, in {seconds:.2f} s"
 
 
-def _paragraph(one: Difference) -> Iterator[str]:
+def _paragraph(one: Difference, commands: NextCommands) -> Iterator[str]:
     be = "differs" if len(one.tenants) == 1 else "differ"
     yield f"{some(one.tenants, 5)} {be} from {one.expected}:"
     yield from (f"  {line}" for line in one.lines[:SHOWN])
     if len(one.lines) > SHOWN:
-        yield f"  … {len(one.lines) - SHOWN} more lines: {command('drift', one.tenants, '--json')}"
+        see = commands.command(ebhook("drift", *one.tenants, words=["--json"]))
+        yield f"  … {len(one.lines) - SHOWN} more lines: {see}"
     if not one.clear:
         yield "  Not more than half of the tenants agree: which of them is right is not known."
 
@@ -159,7 +162,7 @@ def _notes(found: DriftFound) -> Iterator[str]:
 # For programs
 
 
-def _document(against: str, found: DriftFound) -> dict[str, Any]:
+def _document(against: str, found: DriftFound, commands: NextCommands) -> dict[str, Any]:
     return {
         "exit_code": int(found.exit_code),
         "against": against,
@@ -175,5 +178,5 @@ def _document(against: str, found: DriftFound) -> dict[str, Any]:
         ],
         "not_compared": [{"tenant": name, "why": why} for name, why in found.alone.items()],
         "unseen": {kind: list(names) for kind, names in found.unseen.items()},
-        "unread": unread_documents(found.problems),
+        "unread": unread_documents(found.problems, commands),
     }

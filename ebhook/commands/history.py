@@ -37,16 +37,16 @@ def history(options: Options, *, names: Sequence[str]) -> Exit:
         document = {
             "head": chain.head,
             "history": [_document(*line) for line in lines],
-            "unread": unread_documents(errors),
+            "unread": unread_documents(errors, options.commands),
         }
         print_json(report.hidden(document))
     elif lines:
         headings = ("tenant", "when (UTC)", "what", "revision", "seconds", "by", "bundle", "note")
-        print(report.hide(table(headings, [_line(*line) for line in lines])))
+        report.print(table(headings, [_line(*line) for line in lines]))
     elif len(errors) < len(tenants):
         print("No journal has a line yet.")
     if errors:
-        report.say(problems_text(errors))
+        report.say(problems_text(errors, options.commands))
     return worst([problem.exit_code for _, problem in errors])
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ebhook.aws.bundle import SETTINGS, BundleFile, FileState, bundle_files, warnings
 from ebhook.commands.context import Options
 from ebhook.errors import Exit, SettingsFailed, UsageFailed
+from ebhook.next_command import ebhook, then
 from ebhook.report.documents import print_json
 from ebhook.report.tables import table
 
@@ -23,7 +25,9 @@ def init(
 ) -> Exit:
     """0 when all is in place; 1 when a file differs and was left as it is."""
     if not folder.is_dir():
-        raise UsageFailed(f"There is no folder {folder}.", next="See: ebhook init --help")
+        raise UsageFailed(
+            f"There is no folder {folder}.", next=then("See: ", ebhook("init", words=["--help"]))
+        )
     found = bundle_files(folder, cloudwatch=cloudwatch)
     if not dry_run:
         _write([f for f in found if f.state is FileState.NEW or (overwrite and _differs(f))])
@@ -41,11 +45,15 @@ def init(
     for complaint in complaints:
         print(f"\nwarning: {complaint}")
     if left:
-        print("\nWhat differs was left as it is. To take ebhook's: ebhook init --overwrite")
+        typed = options.commands.typed
+        overwritten = replace(options.commands.again(), words=(*typed.words, "--overwrite"))
+        take = then("What differs was left as it is. To take ebhook's: ", overwritten)
+        print("\n" + options.commands.plain(take))
     elif not dry_run and any(f.state is FileState.NEW for f in found):
-        print(
-            f"\nSay in {SETTINGS} which databases there are, look with: ebhook doctor, and commit."
+        look = then(
+            f"Say in {SETTINGS} which databases there are, commit, and look: ", ebhook("doctor")
         )
+        print("\n" + options.commands.plain(look))
     return code
 
 
@@ -69,5 +77,5 @@ def _write(files: list[BundleFile]) -> None:
             raise SettingsFailed(
                 f"{file.path}: {error.strerror}.",
                 "The files before it are in place.",
-                "Mend it, then again: ebhook init",
+                then("Mend it, then again: ", ebhook("init")),
             ) from None

@@ -15,8 +15,10 @@ from ebhook.fleet.survey import survey
 from ebhook.fleet.tenant_database import open_tenant
 from ebhook.lock.clearing import clear, kill_holder
 from ebhook.lock.row import LockRow
-from ebhook.report.documents import lock_document, print_json, unread_documents
-from ebhook.report.tables import command, lock_text, problems_text, table
+from ebhook.next_command import ebhook, then
+from ebhook.report.documents import error_document, lock_document, print_json, unread_documents
+from ebhook.report.next_commands import NextCommands
+from ebhook.report.tables import lock_text, problems_text, table
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 
@@ -32,7 +34,9 @@ def lock_list(options: Options, *, names: Sequence[str]) -> Exit:
     broken = [(s.tenant.name, s.error) for s in unread if s.error is not None]
     if options.json:
         locks = [{"tenant": s.tenant.name, "lock": lock_document(s.lock)} for s in held]
-        print_json(report.hidden({"locks": locks, "unread": unread_documents(broken)}))
+        print_json(
+            report.hidden({"locks": locks, "unread": unread_documents(broken, options.commands)})
+        )
     elif held:
         lines = [
             (
@@ -43,11 +47,11 @@ def lock_list(options: Options, *, names: Sequence[str]) -> Exit:
             )
             for s in held
         ]
-        print(report.hide(table(("tenant", "lock", "command", "id"), lines)))
+        report.print(table(("tenant", "lock", "command", "id"), lines))
     elif len(broken) < len(standings):
         print("No tenant is locked." if not broken else "No other tenant is locked.")
     if broken:
-        report.say(problems_text(broken))
+        report.say(problems_text(broken, options.commands))
     return worst([error.exit_code for _, error in broken])
 
 
@@ -68,7 +72,7 @@ def lock_clear(
     if bool(names) == all:
         raise UsageFailed(
             "lock clear wants the tenants' names, or --all (not both).",
-            next="See who holds what: ebhook lock list",
+            next=then("See who holds what: ", ebhook("lock list")),
         )
     settings = load_settings(options)
     results = []
@@ -82,17 +86,21 @@ def lock_clear(
             else:
                 result = _clear(standing.tenant, settings, kill=kill, frozen=frozen or not all)
             results.append(result)
-            report.log({"event": "LockCleared", **_document(result)})
+            report.log({"event": "LockCleared", **_document(result, options.commands)})
     if options.json:
-        print_json(report.hidden({"locks": [_document(result) for result in results]}))
+        print_json(
+            report.hidden({"locks": [_document(result, options.commands) for result in results]})
+        )
     else:
         for result in results:
             line = _line(result)
             if line is not None:
-                print(report.hide(line))
+                report.print(line)
         if not any(result.lock or result.error for result in results):
             print("No tenant is locked.")
-        problems = problems_text((result.tenant, result.error) for result in results)
+        problems = problems_text(
+            ((result.tenant, result.error) for result in results), options.commands
+        )
         if problems:
             report.say(problems)
     return worst([result.error.exit_code for result in results if result.error is not None])
@@ -109,7 +117,7 @@ def _clear(tenant: Tenant, settings: Settings, *, kill: bool, frozen: bool) -> C
                 raise LockHeld(
                     f"{tenant.name}: frozen by hand: {row}.",
                     "It was left as it is.",
-                    f"When that is over: {command('lock clear', [tenant.name])}",
+                    then("When that is over: ", ebhook("lock clear", tenant.name)),
                 )
             if row.alive and kill:
                 kill_holder(database.lock, row, until=time.monotonic() + settings.connect_timeout)
@@ -125,12 +133,12 @@ def _clear(tenant: Tenant, settings: Settings, *, kill: bool, frozen: bool) -> C
         return Cleared(tenant.name, None, False, error)
 
 
-def _document(result: Cleared) -> dict[str, object]:
+def _document(result: Cleared, commands: NextCommands) -> dict[str, object]:
     return {
         "tenant": result.tenant,
         "cleared": result.cleared,
         "lock": lock_document(result.lock),
-        "error": str(result.error) if result.error is not None else None,
+        "error": error_document(result.error, commands) if result.error is not None else None,
     }
 
 

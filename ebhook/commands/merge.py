@@ -9,6 +9,7 @@ from ebhook.chain.folder import check_chain, read_revisions
 from ebhook.chain.graph import heads_of, in_order
 from ebhook.commands.context import Options, load_settings
 from ebhook.errors import Exit, UsageFailed
+from ebhook.next_command import ebhook, then
 from ebhook.report.documents import print_json
 
 
@@ -22,7 +23,7 @@ def merge(options: Options, *, message: str) -> Exit:
         raise UsageFailed(
             f"The chain has one head, {heads[0]}." if heads else "The chain has no revision yet.",
             "There is nothing to merge; nothing was written.",
-            "See: ebhook chain",
+            then("See: ", ebhook("chain")),
         )
     path = write_merge(settings, text, heads)
     chain = check_chain(read_revisions(settings.folder, env_py=settings.env_py))

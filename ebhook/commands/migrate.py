@@ -27,8 +27,10 @@ from ebhook.fleet.discovery import discover, select
 from ebhook.lint.checking import Report as Judged
 from ebhook.lint.checking import check
 from ebhook.lint.formats import FORMATS
+from ebhook.next_command import ebhook, then
 from ebhook.report.documents import print_json
 from ebhook.report.lines import count
+from ebhook.report.next_commands import NextCommands
 from ebhook.report.reporter import Reporter
 from ebhook.scratch.databases import benches
 from ebhook.settings import Settings
@@ -67,7 +69,7 @@ def migrate(
     if options.json:
         print_json(_document(made, head, judged))
     else:
-        print(_text(made, head, judged, empty=empty))
+        print(_text(made, head, judged, options.commands, empty=empty))
     codes = [judged.exit_code] if judged is not None else []
     return worst([*codes, *[Exit.FINDINGS] * bool(made.kept.left_out and not made.files)])
 
@@ -84,7 +86,10 @@ def _compare(
         raise SettingsFailed(
             "env_py is false: without env.py nobody says what the models are.",
             "Nothing was written.",
-            "Set env_py = true (EBHOOK_ENV_PY); or write a revision by hand: ebhook migrate --empty",
+            then(
+                "Set env_py = true (EBHOOK_ENV_PY); or write a revision by hand: ",
+                ebhook("migrate", words=["--empty"]),
+            ),
         )
     # What the application prints is not what we print.
     with redirect_stdout(sys.stderr), _at_head(settings, chain, against, report) as tenant:
@@ -134,7 +139,7 @@ def _at_head(
             f"{against}: stands at {', '.join(at) or 'base'}, {count(len(behind), 'revision')} "
             "behind: all of them would show as changes once more.",
             "Nothing was written.",
-            f"Leave --against out; or bring it to head first: ebhook upgrade {against}",
+            then("Leave --against out; or bring it to head first: ", ebhook("upgrade", against)),
         )
     report.say(f"comparing the models with {against}")
     yield tenant
@@ -185,7 +190,9 @@ def _answers(defaults: Sequence[str], *, may_ask: bool) -> Answer:
     return answer
 
 
-def _text(made: Generated, head: str | None, judged: Judged | None, *, empty: bool) -> str:
+def _text(
+    made: Generated, head: str | None, judged: Judged | None, commands: NextCommands, *, empty: bool
+) -> str:
     kept = made.kept
     parts = [f"{path}" for path in made.files]
     if kept.does:
@@ -201,8 +208,12 @@ def _text(made: Generated, head: str | None, judged: Judged | None, *, empty: bo
     if judged is not None:
         parts.append(FORMATS["text"](judged, Path.cwd()).strip())
     if made.files:
-        todo = "Fill it, then: ebhook lint. Commit" if empty else "Look at it, commit"
-        parts.append(f"{todo} it with chain.sum. The head is now {head}.")
+        todo = then("Look at it, then commit it with chain.sum")
+        if empty:
+            todo = then(
+                "Fill it, then: ", ebhook("lint", words=["--fix"]), ". Commit it with chain.sum"
+            )
+        parts.append(f"{commands.plain(todo)}. The head is now {head}.")
     elif kept.left_out:
         parts.append("The models add nothing to the chain. Nothing was written.")
     else:

@@ -13,6 +13,7 @@ from ebhook.fleet.discovery import discover
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
 from ebhook.fleet.tenant_database import open_tenant
+from ebhook.next_command import ebhook, then
 from ebhook.report.documents import print_json
 from ebhook.report.lines import count
 from ebhook.report.reporter import Reporter
@@ -47,7 +48,8 @@ def relink(options: Options, *, revision: str, onto: str | None) -> Exit:
     if len(heads) == 1:
         print(f"the head is {heads[0]}")
     else:
-        print(f"there are still {len(heads)} heads: {', '.join(heads)}; see: ebhook chain --graph")
+        see = options.commands.plain(then(ebhook("chain", words=["--graph"])))
+        print(f"there are still {len(heads)} heads: {', '.join(heads)}; see: {see}")
     return Exit.OK
 
 
@@ -75,8 +77,10 @@ def _refuse_if_applied(id: str, chain: Chain, settings: Settings, report: Report
         raise PersonNeeded(
             f"{id} is applied in {count(len(applied), 'tenant')}: {some}.",
             "Its parent was not changed.",
-            "Join the branches instead, which is right wherever it is applied: "
-            'ebhook merge -m "JMS-1234 merge heads"',
+            then(
+                "Join the branches instead, which is right wherever it is applied: ",
+                ebhook("merge", words=["-m", "JMS-1234 merge heads"]),
+            ),
         )
     unseen = [one for one in standings if one.state is State.UNREACHABLE]
     if unseen:

@@ -10,8 +10,9 @@ from ebhook.errors import Exit, UsageFailed
 from ebhook.fleet.tenant_database import open_tenant
 from ebhook.journal.in_doubt import Verdict
 from ebhook.journal.table import Entry, Journal
+from ebhook.next_command import ebhook, then
 from ebhook.report.documents import print_json
-from ebhook.report.tables import command
+from ebhook.report.next_commands import plain
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 
@@ -35,15 +36,17 @@ def resolve(options: Options, *, tenant: str, applied: bool | None) -> Exit:
     if options.json:
         print_json(report.hidden(document))
         return Exit.OK if settled else Exit.PERSON
-    print(report.hide(shown))
+    report.print(shown)
     if not settled:
         print("\nNothing was changed. Say which, then upgrade:")
-        print(f"  it is in the database:      {command('resolve', [tenant], '--applied')}")
-        print(f"  it is not in the database:  {command('resolve', [tenant], '--not-applied')}")
+        for what, word in (("is", "--applied"), ("is not", "--not-applied")):
+            typed = options.commands.command(ebhook("resolve", tenant, words=[word]))
+            print(plain(f"  it {what} in the database: {typed}"))
         return Exit.PERSON
+    go_on = options.commands.command(ebhook("upgrade", tenant))
     print(
         f"\n{tenant}: statement {entry.position + 1} of {entry.revision} counts as "
-        f"{'applied' if applied else 'not applied'} now. Go on with: {command('upgrade', [tenant])}"
+        f"{'applied' if applied else 'not applied'} now. Go on with: {plain(go_on)}"
     )
     return Exit.OK
 
@@ -59,7 +62,7 @@ def _settle(
             if entry is None or entry.pending is None:
                 raise UsageFailed(
                     f"{tenant.name}: nothing is in doubt.",
-                    next=f"See where it stands: ebhook status {tenant.name}",
+                    next=then("See where it stands: ", ebhook("status", tenant.name)),
                 )
             verdict = journal.inspector.verdict(entry.pending)
             shown = _shown(tenant, entry, journal, verdict)
@@ -67,7 +70,7 @@ def _settle(
                 raise UsageFailed(
                     f"{tenant.name}: nothing is in doubt: statement {entry.position + 1} of "
                     f"{entry.revision} {verdict.value}.",
-                    next=f"Go on with: ebhook upgrade {tenant.name}",
+                    next=then("Go on with: ", ebhook("upgrade", tenant.name)),
                 )
             if applied is not None:
                 journal.resolve(entry, holder, applied=applied)
@@ -86,15 +89,15 @@ def _shown(tenant: Tenant, entry: Entry, journal: Journal, verdict: Verdict) -> 
         + (f" The server said: {entry.note}." if entry.note else ""),
     ]
     objects = pending.objects or ()
-    for one, then, now in zip(
+    for one, before, now in zip(
         objects, pending.before, journal.inspector.look(objects), strict=False
     ):
         name = f"{one.kind.lower()} {one.name}"
-        if then == now:
+        if before == now:
             parts.append(f"{name}, then and now:\n{now or '(is not there)'}")
             continue
         difference = difflib.unified_diff(
-            (then or "(was not there)").splitlines(),
+            (before or "(was not there)").splitlines(),
             (now or "(is not there)").splitlines(),
             "then",
             "now",

@@ -12,7 +12,9 @@ from ebhook.commands.context import Options, gather, load_settings, reporter
 from ebhook.errors import Exit, UsageFailed, worst
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
+from ebhook.next_command import ebhook, then
 from ebhook.report.documents import print_json, status_document
+from ebhook.report.next_commands import plain
 from ebhook.report.reporter import Reporter
 from ebhook.report.stdio import is_read
 from ebhook.report.tables import STATUS, problems_text, status_line, status_sums, status_text
@@ -24,12 +26,12 @@ def status(options: Options, *, names: Sequence[str]) -> Exit:
     with reporter(options) as report:
         chain, tenants = gather(settings, report, names)
         standings = survey(tenants, chain, settings, deep=True)
-        document = report.hidden(status_document(chain.head, standings))
+        document = report.hidden(status_document(chain.head, standings, options.commands))
         report.log({"event": "Status", **document})
     if options.json:
         print_json(document)
     else:
-        print(report.hide(status_text(chain.head, standings)))
+        report.print(status_text(chain.head, standings, options.commands))
     return _code(standings)
 
 
@@ -38,7 +40,7 @@ def watch_status(options: Options, *, names: Sequence[str], every: float) -> Exi
     if options.json:
         raise UsageFailed(
             "status --watch is for people.",
-            next="A program asks again and again: ebhook status --json",
+            next=then("A program asks again and again: ", ebhook("status", words=["--json"])),
         )
     settings = load_settings(options)
     with reporter(options) as report:
@@ -48,14 +50,16 @@ def watch_status(options: Options, *, names: Sequence[str], every: float) -> Exi
             with _display(report, every) as show:
                 while is_read():
                     seen = survey(tenants, chain, settings, deep=True)
-                    report.log({"event": "Status", **status_document(chain.head, seen)})
+                    report.log(
+                        {"event": "Status", **status_document(chain.head, seen, options.commands)}
+                    )
                     show(chain.head, seen)
                     time.sleep(every)
         except KeyboardInterrupt:
             if not seen:
                 raise
     if sys.stdout.isatty():  # the display is gone, and blocks were never there
-        print(report.hide(status_text(chain.head, seen)))
+        report.print(status_text(chain.head, seen, options.commands))
     return _code(seen)
 
 
@@ -66,8 +70,8 @@ Show = Callable[[str | None, Sequence[Standing]], None]
 def _display(report: Reporter, every: float) -> Iterator[Show]:
     """How a look is shown: in place on a terminal, else as a block of its own."""
     if not sys.stdout.isatty():
-        yield lambda head, standings: print(
-            f"{_clock()}\n\n{report.hide(status_text(head, standings))}\n", flush=True
+        yield lambda head, standings: report.print(
+            f"{_clock()}\n\n{status_text(head, standings, report.commands)}\n"
         )
         return
     from ebhook.report.live import Watched
@@ -77,8 +81,8 @@ def _display(report: Reporter, every: float) -> Iterator[Show]:
         calm: list[tuple[str, ...]] = []
         for standing in standings:
             (calm if _is_calm(standing) else told).append(status_line(standing))
-        problems = problems_text((s.tenant.name, s.error) for s in standings)
-        notes = [report.hide(one).split("\n")[0] for one in problems.split("\n\n") if one]
+        problems = problems_text(((s.tenant.name, s.error) for s in standings), report.commands)
+        notes = [plain(report.hide(one)).split("\n")[0] for one in problems.split("\n\n") if one]
         watched.show(_clock(), told, calm, [*notes[:3], status_sums(head, standings)])
 
     with Watched(sys.stdout, STATUS, every) as watched:

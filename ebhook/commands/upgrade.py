@@ -15,6 +15,7 @@ from ebhook.fleet.standing import State, UnfinishedRevision
 from ebhook.holder import Holder
 from ebhook.report.documents import print_json, rollout_document
 from ebhook.report.lines import count
+from ebhook.report.next_commands import NextCommands
 from ebhook.report.reporter import Reporter
 from ebhook.report.tables import problems_text, rollout_text
 from ebhook.results import PlannedStatement, Result, exit_code
@@ -46,18 +47,18 @@ def upgrade(
         holder = identify("upgrade", settings)
         run = bring(settings, report, holder, began=began, names=names, to=to, dry_run=dry_run)
         code = exit_code(run.results)
-        document = rollout_document(run.head, code, run.results)
+        document = rollout_document(run.head, code, run.results, options.commands)
         report.log({"event": "Report", **document})
     if options.json:
         print_json(report.hidden(document))
         return code
     if dry_run:
         sys.stdout.write(report.hide("".join(f"{line}\n" for line in _script(run))))
-        problems = problems_text((result.tenant, result.error) for result in run.results)
+        problems = problems_text(((r.tenant, r.error) for r in run.results), options.commands)
         if problems:
             report.say(problems)
     else:
-        print(report.hide(text_of(run, began)))
+        report.print(text_of(run, began, options.commands))
     return code
 
 
@@ -130,6 +131,7 @@ def _canary(
     return tuple(name for name in wanted if name in names) or tuple(names[:1] if wanted else ())
 
 
-def text_of(run: RolloutRun, began: float) -> str:
+def text_of(run: RolloutRun, began: float, commands: NextCommands) -> str:
     """The report for people."""
-    return rollout_text(run.head, run.results, time.monotonic() - began, target=run.target)
+    seconds = time.monotonic() - began
+    return rollout_text(run.head, run.results, seconds, commands, target=run.target)

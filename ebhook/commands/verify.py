@@ -10,13 +10,17 @@ from ebhook.chain.folder import read_chain
 from ebhook.chain.revision import Revision
 from ebhook.commands.context import Options, load_settings
 from ebhook.errors import Exit
+from ebhook.next_command import ebhook, then
 from ebhook.report.documents import print_json
 from ebhook.report.lines import count
+from ebhook.report.next_commands import NextCommands
 from ebhook.report.reporter import Reporter
 from ebhook.report.tables import table
 from ebhook.verify.drift import Side
 from ebhook.verify.run import Proved, prove
 from ebhook.verify.walk import Problem, Proof
+
+_WRITE_IT = then("Write it: ", ebhook("migrate", words=["-m", "JMS-1234 …"]))
 
 
 def verify(options: Options, *, start: str | None, flavours: Sequence[str]) -> Exit:
@@ -44,7 +48,7 @@ def verify(options: Options, *, start: str | None, flavours: Sequence[str]) -> E
     if options.json:
         print_json(_document(chain.head, code, results))
     else:
-        print(_text(results, time.monotonic() - began))
+        print(_text(results, time.monotonic() - began, options.commands))
     return code
 
 
@@ -60,9 +64,9 @@ def _marks(proof: Proof) -> str:
 # For people
 
 
-def _text(results: Sequence[Proved], seconds: float) -> str:
+def _text(results: Sequence[Proved], seconds: float, commands: NextCommands) -> str:
     parts = [_table(results)]
-    parts.extend(text for one in results for text in _findings(one))
+    parts.extend(text for one in results for text in _findings(one, commands))
     names = " and ".join(one.name for one in results)
     revisions = count(len(results[0].order), "revision")
     problems = sum(map(_problems, results))
@@ -93,7 +97,7 @@ def _table(results: Sequence[Proved]) -> str:
     return table(headings, lines)
 
 
-def _findings(one: Proved) -> Iterator[str]:
+def _findings(one: Proved, commands: NextCommands) -> Iterator[str]:
     """Each problem of one server as a paragraph."""
     for revision in one.order:
         proof = one.proofs.get(revision.id)
@@ -119,7 +123,7 @@ def _findings(one: Proved) -> Iterator[str]:
     for side in Side:
         what = [drift.what for drift in one.whole.drift if drift.side is side]
         if what:
-            hint = '. Write it: ebhook migrate -m "JMS-1234 …"' if side is Side.MODELS else ""
+            hint = f". {commands.plain(_WRITE_IT)}" if side is Side.MODELS else ""
             yield _lines(f"{one.name}: {side}{hint}", what)
 
 

@@ -20,6 +20,7 @@ from ebhook.database import tls
 from ebhook.database.errno import BUSY, DENIED, LOST, PASSING, READ_ONLY, Errno
 from ebhook.database.url import Url
 from ebhook.errors import ConnectionLost, EbhookError, Refused, Unreachable, one_line
+from ebhook.next_command import ebhook, then
 
 Connection = pymysql.Connection
 
@@ -104,7 +105,7 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
     except (MySQLError, OSError, RuntimeError) as error:
         problem = explain(error, url, database)
         if isinstance(problem, ConnectionLost):  # before there was one: nothing was under way
-            problem = Unreachable(problem.what, next="Check the server: ebhook doctor")
+            problem = Unreachable(problem.what, next=then("Check the server: ", ebhook("doctor")))
         raise problem from None
     _keep_alive(connection)
     return connection
@@ -169,17 +170,19 @@ def explain(error: BaseException, url: Url, database: str | None) -> EbhookError
     if insecure is not None:
         return Refused(
             f"{where}: {insecure}.",
-            next="Check tls.ca and tls.verify, and what the server has: ebhook doctor",
+            next=then("Check tls.ca and tls.verify, and what the server has: ", ebhook("doctor")),
         )
     if number == Errno.INSECURE_TRANSPORT:
         return Refused(
             f"{where} refused {url.user or 'the login'}: {words}.",
-            next="Give tls.ca (EBHOOK_TLS_CA), or at least tls.verify = off; see: ebhook doctor",
+            next=then(
+                "Give tls.ca (EBHOOK_TLS_CA), or at least tls.verify = off; see: ", ebhook("doctor")
+            ),
         )
     if number == Errno.BAD_DB:
         return Refused(
             f"There is no database {database!r} on {where} (1049).",
-            next="Create it, or take it out of the list of tenants: ebhook config",
+            next=then("Create it, or take it out of the list of tenants: ", ebhook("config")),
         )
     if number in READ_ONLY:
         return Refused(
@@ -189,7 +192,7 @@ def explain(error: BaseException, url: Url, database: str | None) -> EbhookError
     if number in DENIED:
         return Refused(
             f"{where} refused {url.user or 'the login'}: {words}.",
-            next="Check user, password and privileges: ebhook config",
+            next=then("Check user, password and privileges: ", ebhook("config")),
         )
     if number in BUSY:
         return Unreachable(
@@ -200,17 +203,23 @@ def explain(error: BaseException, url: Url, database: str | None) -> EbhookError
         return ConnectionLost(
             f"The connection to {where} was lost: {words}.",
             "Nothing more was done.",
-            "See where it stands: ebhook status",
+            then("See where it stands: ", ebhook("status")),
         )
     if number in PASSING:
-        return Unreachable(f"{where} could not do it now: {words}.", next="See: ebhook status")
+        return Unreachable(
+            f"{where} could not do it now: {words}.", next=then("See: ", ebhook("status"))
+        )
     if 1000 <= number < 2000 or 3000 <= number < 5000:  # the servers' own; 2000 are the client's
-        return Refused(f"{where} said: {words}.", next="Look at the database, then: ebhook status")
+        return Refused(
+            f"{where} said: {words}.", next=then("Look at the database, then: ", ebhook("status"))
+        )
     if isinstance(error, RuntimeError):
-        return Refused(f"{where}: {error}.", next="Check the URL's options: ebhook config")
+        return Refused(
+            f"{where}: {error}.", next=then("Check the URL's options: ", ebhook("config"))
+        )
     return Unreachable(
         f"{where} cannot be reached: {words}.",
-        next="Check host, port and network: ebhook doctor",
+        next=then("Check host, port and network: ", ebhook("doctor")),
     )
 
 

@@ -25,6 +25,7 @@ from pymysql.constants import CLIENT, CR
 from pymysql.err import OperationalError
 
 from ebhook.errors import Refused
+from ebhook.next_command import ebhook, then
 
 _FILES = ("ssl_ca", "ssl_capath", "ssl_cert", "ssl_key")
 _VERIFY = ("ssl_verify_cert", "ssl_verify_identity")
@@ -55,7 +56,7 @@ def context_of(options: Mapping[str, str]) -> ssl.SSLContext | None:
         raise Refused(
             f"{files}: cannot be used for TLS: {error}.",
             "No connection was made.",
-            "Look at tls.ca, or at the URL's ssl_… options: ebhook doctor",
+            then("Look at tls.ca, or at the URL's ssl_… options: ", ebhook("doctor")),
         ) from None
 
 

@@ -67,7 +67,7 @@ def _notices(settings: Settings, send: Callable[[], list[str]] | None) -> Iterat
     if not wanted:
         return
     if send is None:
-        yield ok("notices", ", ".join(wanted), "not tried; to try them: ebhook doctor --send")
+        yield ok("notices", ", ".join(wanted), "not tried; --send tries them")
         return
     problems = send()
     for problem in problems:

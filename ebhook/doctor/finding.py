@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ebhook.errors import EbhookError
+from ebhook.next_command import Next, as_next
 
 
 class Level(StrEnum):
@@ -22,19 +23,19 @@ class DoctorFinding:
     subject: str
     level: Level
     text: str
-    next: str = ""
+    next: Next = Next()  # noqa: RUF009 (it is frozen)
 
 
 def ok(check: str, subject: str, text: str) -> DoctorFinding:
     return DoctorFinding(check, subject, Level.OK, text)
 
 
-def warn(check: str, subject: str, text: str, next: str) -> DoctorFinding:
-    return DoctorFinding(check, subject, Level.WARN, text, next)
+def warn(check: str, subject: str, text: str, next: Next | str) -> DoctorFinding:
+    return DoctorFinding(check, subject, Level.WARN, text, as_next(next))
 
 
-def fail(check: str, subject: str, text: str, next: str) -> DoctorFinding:
-    return DoctorFinding(check, subject, Level.FAIL, text, next)
+def fail(check: str, subject: str, text: str, next: Next | str) -> DoctorFinding:
+    return DoctorFinding(check, subject, Level.FAIL, text, as_next(next))
 
 
 def failed(check: str, subject: str, error: EbhookError) -> DoctorFinding:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ebhook.aws import beanstalk, deployed
 from ebhook.doctor.finding import DoctorFinding, fail, ok, warn
+from ebhook.next_command import Next, ebhook, then
 from ebhook.settings import Settings
 
 ROOM = 200_000_000  # bytes that a disk with a log should have left
@@ -28,7 +29,7 @@ def examine_machine(
     yield ok("identity", holder.name, ", ".join(known) if here else "not on Elastic Beanstalk")
     if here and told.problem is not None:
         by_hand = f"Run it by hand: sudo {beanstalk.GET_CONFIG} environment"
-        again = "Run this as root: sudo ebhook doctor"
+        again: Next | str = then("Run this as root: ", ebhook("doctor"))
         next = again if beanstalk.FOR_ROOT in told.problem else by_hand
         yield warn("properties", str(beanstalk.GET_CONFIG), told.problem, next)
     elif here:
@@ -62,7 +63,7 @@ def _log(log: Path) -> Iterator[DoctorFinding]:
         yield fail("log", str(log), f"{error.strerror}", f"Make the folder: mkdir -p {log.parent}")
         return
     if not os.access(place, os.W_OK):
-        yield warn("log", str(log), "cannot be written", "Run it as root: sudo ebhook doctor")
+        yield warn("log", str(log), "cannot be written", then("Run it as root: ", ebhook("doctor")))
     elif left < ROOM:
         yield warn("log", str(log), f"{left // 1_000_000} MB left", "Make room on that disk")
     else:

@@ -29,6 +29,7 @@ from ebhook.fleet.survey import survey
 from ebhook.journal import table as journal_table
 from ebhook.journal.in_doubt import atomic_ddl
 from ebhook.lock import row as lock_row
+from ebhook.next_command import ebhook, then
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 
@@ -73,10 +74,12 @@ def _rules(
     level = Level.FAIL if settings.boot.rules == "refuse" else Level.WARN
     error = refusal(verdict)
     if verdict.problem is not None:
-        yield DoctorFinding("rules", "pending revisions", level, error.what, "See: ebhook lint")
+        yield DoctorFinding("rules", "pending revisions", level, error.what, error.next)
     for one in verdict.findings:
         text = f"{one.file}:{one.line}: {one.rule} {one.title}"
-        next = f"Look at the corrected code: ebhook lint {one.revision}"
+        next = then(
+            "Look at the corrected code: ", ebhook("lint", words=filter(None, [one.revision]))
+        )
         yield DoctorFinding("rules", one.revision or one.file, level, text, next)
 
 
@@ -95,9 +98,11 @@ def _standings(
             yield failed("chain" if read else "database", name, standing.error)
         if standing.half is not None:
             text = f"{standing.half.revision} is half applied, {standing.half.position} in"
-            yield warn("chain", name, text, f"Go on with it: ebhook upgrade {name}")
+            yield warn("chain", name, text, then("Go on with it: ", ebhook("upgrade", name)))
         if said is not None and said.frozen:
-            yield warn("lock", name, f"frozen: {said}", f"To free it: ebhook lock clear {name}")
+            yield warn(
+                "lock", name, f"frozen: {said}", then("To free it: ", ebhook("lock clear", name))
+            )
     states = [
         "not readable" if s.state is State.UNREACHABLE else s.state.value.replace("_", " ")
         for s in standings
@@ -160,7 +165,9 @@ class LoginChecks:
         try:
             socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
-            return fail("dns", host, f"{error.strerror}", "Check the host name: ebhook config")
+            return fail(
+                "dns", host, f"{error.strerror}", then("Check the host name: ", ebhook("config"))
+            )
         try:
             socket.create_connection((host, port), self.settings.connect_timeout).close()
         except OSError as error:
@@ -190,7 +197,7 @@ class LoginChecks:
                 "server",
                 self.where,
                 f"{said}: a DDL statement that is cut short may be half done",
-                "After a crash in one, ebhook asks: ebhook resolve",
+                "After a crash in one, ebhook asks a person (resolve)",
             )
         else:
             yield ok("server", self.where, f"{said}, atomic DDL")
@@ -302,7 +309,7 @@ class LoginChecks:
             "tables",
             tenant.name,
             f"{table} is of an older deployment; the next boot adds {len(lacks)} columns",
-            f"Rows in it count as held locks: ebhook lock list {tenant.name}",
+            then("Rows in it count as held locks: ", ebhook("lock list", tenant.name)),
         )
 
     def summed(self, findings: Iterable[DoctorFinding]) -> Iterator[DoctorFinding]:

@@ -7,17 +7,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ebhook.doctor.finding import DoctorFinding, Level
+from ebhook.report.next_commands import NextCommands
 from ebhook.report.tables import table
 
 FEW = 3  # of one kind that stay by themselves
 WIDTH = 100  # characters of a problem in the table; the rest is below
 
 
-def as_text(findings: Sequence[DoctorFinding]) -> str:
+def as_text(findings: Sequence[DoctorFinding], commands: NextCommands) -> str:
     """A fleet has hundreds of findings that say the same; they are told once."""
     groups = _grouped(findings)
     parts = [table(("", "check", "of", "found"), [group.row for group in groups])]
-    parts += [group.remedy for group in groups if group.first.next]
+    parts += [group.remedy(commands) for group in groups if group.first.next]
     sums = Counter(finding.level for finding in findings)
     parts.append(", ".join(f"{sums[level]} {level.value}" for level in Level))
     return "\n\n".join(parts)
@@ -40,10 +41,11 @@ class _Group:
         )
         return self.first.level.value, self.first.check, self._subjects(1), found
 
-    @property
-    def remedy(self) -> str:
+    def remedy(self, commands: NextCommands) -> str:
         who, first = self._subjects(10), self.first
-        return f"{first.check} {who}: {self._common(first.text)}\n  {self._common(first.next)}"
+        names = list(dict.fromkeys(finding.subject for finding in self.findings))
+        next = commands.text(first.next.for_any(first.subject).for_all(names))
+        return f"{first.check} {who}: {self._common(first.text)}\n  {self._common(next)}"
 
     def _subjects(self, most: int) -> str:
         names = list(dict.fromkeys(finding.subject for finding in self.findings))
@@ -71,11 +73,10 @@ def _grouped(findings: Iterable[DoctorFinding]) -> list[_Group]:
     for number, finding in enumerate(findings):
         key: object = number
         if finding.level is not Level.OK:
-            said = (
-                finding.text.replace(finding.subject, ""),
-                finding.next.replace(finding.subject, ""),
-            )
-            key = (finding.level, finding.check, *said)
+            text = finding.text.replace(finding.subject, "")
+            next = finding.next.for_any(finding.subject)
+            said = next.map(lambda text, name=finding.subject: text.replace(name, ""))  # type: ignore[misc]
+            key = (finding.level, finding.check, text, said)
         elif well[finding.check] > FEW:
             key = finding.check
         groups.setdefault(key, _Group()).findings.append(finding)

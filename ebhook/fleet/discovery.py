@@ -13,6 +13,7 @@ from ebhook.database.connection import connect_patiently, explain, rows
 from ebhook.database.url import Url, UrlInvalid, fill, parse_url
 from ebhook.errors import SettingsFailed, UsageFailed
 from ebhook.fleet.tls_policy import secured
+from ebhook.next_command import ebhook, then
 from ebhook.settings import SOURCES, Settings, value_of
 from ebhook.tenant import Tenant
 
@@ -31,7 +32,7 @@ def discover(settings: Settings) -> list[Tenant]:
         source = next(key for key in SOURCES if value_of(settings, key))
         raise SettingsFailed(
             f"No tenant was found by {source}.",
-            next="Check it against what it asks: ebhook config",
+            next=then("Check it against what it asks: ", ebhook("config")),
         )
     _check(found)
     if settings.tenants.password_secret:
@@ -59,8 +60,11 @@ def _found(settings: Settings) -> list[Tenant]:
         raise SettingsFailed(
             "No tenants are set.",
             "No database was contacted.",
-            "Give tenants.url and tenants.names in ebhook.toml, or EBHOOK_TENANTS_URL and "
-            "EBHOOK_TENANTS_NAMES; see: ebhook config",
+            then(
+                "Give tenants.url and tenants.names in ebhook.toml, or EBHOOK_TENANTS_URL and "
+                "EBHOOK_TENANTS_NAMES; see: ",
+                ebhook("config"),
+            ),
         )
     if source.like:
         return _from_server(settings)
@@ -71,7 +75,9 @@ def _found(settings: Settings) -> list[Tenant]:
         raise SettingsFailed(
             f"tenants.url names no database: {url}",
             "No database was contacted.",
-            "Put it at the URL's end, or {tenant} and a list of names; see: ebhook config",
+            then(
+                "Put it at the URL's end, or {tenant} and a list of names; see: ", ebhook("config")
+            ),
         )
     return [Tenant(url.database, url)]
 
@@ -96,7 +102,7 @@ def select(tenants: Sequence[Tenant], names: Iterable[str]) -> list[Tenant]:
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise UsageFailed(
             f"There is no tenant {', '.join(map(repr, unknown))}.{hint}",
-            next="See which there are: ebhook status",
+            next=then("See which there are: ", ebhook("status")),
         )
     return [tenant for tenant in tenants if not wanted or tenant.name in wanted]
 
@@ -179,7 +185,7 @@ def _check(tenants: Sequence[Tenant]) -> None:
         raise SettingsFailed(
             "The list of tenants has problems:\n" + "\n".join(f"  - {line}" for line in problems),
             "No tenant was touched.",
-            "Mend the list; see where it comes from: ebhook config",
+            then("Mend the list; see where it comes from: ", ebhook("config")),
         )
 
 

@@ -8,6 +8,7 @@ from ebhook.chain.graph import Chain
 from ebhook.errors import ChainBroken
 from ebhook.fleet.standing import Standing, State
 from ebhook.lint.gate import Gate, GateVerdict
+from ebhook.next_command import ebhook, then
 from ebhook.settings import Settings
 
 
@@ -41,14 +42,20 @@ def refusal(verdict: GateVerdict) -> ChainBroken:
         return ChainBroken(
             f"The pending revisions could not be held against the rules: {verdict.problem}.",
             "No tenant was touched.",
-            "See what lint says: ebhook lint\nTo go on without the rules, for once: "
-            "EBHOOK_BOOT_RULES=off",
+            then(
+                "See what lint says: ",
+                ebhook("lint"),
+                "\nTo go on without the rules, for once: EBHOOK_BOOT_RULES=off",
+            ),
         )
     ids = tuple(dict.fromkeys(one.revision for one in verdict.findings if one.revision))
     rules = ", ".join(sorted({one.rule for one in verdict.findings}))
     return ChainBroken(
         f"{', '.join(ids)}: rules that protect running code and data are broken ({rules}).",
         "No tenant was touched.",
-        "Correct it as shown, or allow it where it stands, with the reason: # ebhook: allow "
-        f"{verdict.findings[0].rule} -- …\nThen look: ebhook lint {' '.join(ids)}",
+        then(
+            "Correct it as shown, or allow it where it stands, with the reason: # ebhook: allow "
+            f"{verdict.findings[0].rule} -- …\nThen look: ",
+            ebhook("lint", words=ids),
+        ),
     )

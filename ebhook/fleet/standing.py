@@ -9,6 +9,7 @@ from enum import StrEnum
 from ebhook.chain.graph import Chain
 from ebhook.errors import EbhookError, RevisionUnknown
 from ebhook.lock.row import LockRow
+from ebhook.next_command import ebhook, then
 from ebhook.tenant import Tenant
 
 
@@ -90,7 +91,7 @@ def unknown_revision(
         f"{tenant.name}: stands at {', '.join(at)}, which this bundle's chain does not know; "
         f"{lineage}.",
         "It was not changed.",
-        "Deploy the bundle that has it, or merge its branch; see: ebhook history",
+        then("Deploy the bundle that has it, or merge its branch; see: ", ebhook("history")),
     )
 
 

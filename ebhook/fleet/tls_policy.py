@@ -9,6 +9,7 @@ from pathlib import Path
 from ebhook.database.tls import _FILES, _VERIFY
 from ebhook.database.url import Url
 from ebhook.errors import SettingsFailed
+from ebhook.next_command import ebhook, then
 from ebhook.settings import TlsSettings
 
 
@@ -44,7 +45,7 @@ def secured(url: Url, tls: TlsSettings, root: Path) -> Url:
                 raise SettingsFailed(
                     f"{said} {options[name]}: there is no such file in {root}.",
                     "No database was contacted.",
-                    "Put it there, or mend its path: ebhook config",
+                    then("Put it there, or mend its path: ", ebhook("config")),
                 )
             options[name] = str(path)
     return url if options == url.options else replace(url, options=options)

@@ -12,6 +12,7 @@ from ebhook.errors import InDoubt, RevisionChanged
 from ebhook.journal.in_doubt import Verdict
 from ebhook.journal.replies import Place, Reply
 from ebhook.journal.table import Entry, Journal
+from ebhook.next_command import ebhook, then
 
 
 class Replay:
@@ -114,22 +115,23 @@ class Replay:
 
     def _refuse(self, entry: Entry, why: str) -> None:
         edited = entry.checksum != self.revision.checksum
-        cause, back = (
-            "Its statements differ from run to run (time, random values)",
-            "Do the rest of it by hand and move the version",
-        )
+        cause = "Its statements differ from run to run (time, random values)"
+        back = then("Do the rest of it by hand and move the version")
         if edited:
             cause = "The file was changed after it was half applied"
-            back = (
+            back = then(
                 f"Put these back at the top of {self.revision.path.name} (only what follows may be "
-                f"mended), then: ebhook upgrade {self.journal.tenant}"
+                "mended), then: ",
+                ebhook("upgrade", self.journal.tenant),
             )
         raise RevisionChanged(
             f"{self.journal.tenant}: revision {self.revision.id} is half applied, and {why}. "
             f"{cause}.",
             f"It was applied up to here:\n{entry.shown}\n  Nothing more was changed.",
-            f"{back}. Or undo these by hand, and then: "
-            f"DELETE FROM {self.journal.table} WHERE id = {entry.id};",
+            back.then(
+                ". Or undo these by hand, and then: "
+                f"DELETE FROM {self.journal.table} WHERE id = {entry.id};"
+            ),
         )
 
 
@@ -140,5 +142,5 @@ def in_doubt(tenant: str, entry: Entry) -> InDoubt:
         f"{tenant}: revision {entry.revision} stopped at statement {entry.position + 1}, and "
         f"whether that happened cannot be told: {sql}",
         f"{entry.position} statements of it are in. Nothing more was changed.",
-        f"Look at the database, then say it: ebhook resolve {tenant} --applied | --not-applied",
+        then("Look at the database, then say it: ", ebhook("resolve", tenant)),
     )

@@ -20,6 +20,7 @@ from ebhook.lint.selecting import switched_off
 from ebhook.lint.since import branch_since
 from ebhook.lint.source import Source, try_source
 from ebhook.lint.subject import VersionFile, WholeChain
+from ebhook.next_command import ebhook, then
 from ebhook.settings import Settings
 
 
@@ -140,7 +141,7 @@ def _find(text: str, files: list[VersionFile]) -> VersionFile:
         raise UsageFailed(
             f"The chain has {'several revisions' if found else 'no revision'} {text!r}.",
             "Nothing was judged.",
-            "See which there are: ebhook history",
+            then("See which there are: ", ebhook("history")),
         )
     return found[0]
 
@@ -167,7 +168,7 @@ def unknown_after(id: str) -> SettingsFailed:
     return SettingsFailed(
         f"lint.after: the chain has no revision {id!r}.",
         "Nothing was judged.",
-        "Name the last revision that is not to be judged, in full: ebhook history",
+        then("Name the last revision that is not to be judged, in full: ", ebhook("history")),
     )
 
 

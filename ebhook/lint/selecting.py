@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from ebhook.errors import SettingsFailed
 from ebhook.lint.rules import by_id
+from ebhook.next_command import ebhook, then
 from ebhook.settings import Settings
 
 
@@ -38,7 +39,7 @@ def _named(key: str, words: Iterable[str]) -> dict[str, int]:
             raise SettingsFailed(
                 f"{key}: there is no rule {word}.",
                 "Nothing was judged.",
-                "The rules are listed in docs/rules.md: ebhook lint --rules",
+                then("The rules are listed in docs/rules.md: ", ebhook("lint", words=["--rules"])),
             )
         for id in ids:
             found[id] = max(found.get(id, 0), _weight(word), 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ebhook.errors import UsageFailed
 from ebhook.lint.subject import VersionFile
+from ebhook.next_command import ebhook, then
 
 _REVISION = re.compile(r"""^revision(?:\s*:[^=]+)?\s*=\s*\(?["']([^"']+)["']""", re.M)
 
@@ -61,7 +62,9 @@ class _Git:
         if top is None:
             raise UsageFailed(
                 f"{place} is in no git repository.",
-                next="--since needs one; without it, all revisions are judged: ebhook lint",
+                next=then(
+                    "--since needs one; without it, all revisions are judged: ", ebhook("lint")
+                ),
             )
         self._top = Path(top.rstrip("\n"))
 
@@ -101,6 +104,8 @@ class _Git:
         except FileNotFoundError:
             raise UsageFailed(
                 "git is not installed, or not on the PATH.",
-                next="--since needs it; without it, all revisions are judged: ebhook lint",
+                next=then(
+                    "--since needs it; without it, all revisions are judged: ", ebhook("lint")
+                ),
             ) from None
         return done.stdout if done.returncode == 0 else None

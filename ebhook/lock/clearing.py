@@ -11,6 +11,7 @@ from ebhook.database.errno import Errno
 from ebhook.errors import LockHeld
 from ebhook.lock.lock import TenantLock
 from ebhook.lock.row import LockRow
+from ebhook.next_command import ebhook, then
 
 
 def clear(lock: TenantLock, row: LockRow) -> bool:
@@ -25,7 +26,7 @@ def clear(lock: TenantLock, row: LockRow) -> bool:
         raise LockHeld(
             f"{lock.tenant}: {lock.read() or row} is alive.",
             "Its lock was left as it is.",
-            f"Wait, or end its session: ebhook lock clear {lock.tenant} --kill",
+            then("Wait, or end its session: ", ebhook("lock clear", lock.tenant, words=["--kill"])),
         )
     try:
         if not row.has_row:
@@ -44,7 +45,7 @@ def clear(lock: TenantLock, row: LockRow) -> bool:
         raise LockHeld(
             f"{lock.tenant}: somebody has the row of {row} in an open transaction.",
             "It was left as it is.",
-            f"End that transaction, then: ebhook lock clear {lock.tenant}",
+            then("End that transaction, then: ", ebhook("lock clear", lock.tenant)),
         ) from None
     finally:
         if lock.named:

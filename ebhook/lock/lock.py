@@ -26,6 +26,7 @@ from ebhook.holder import Holder
 from ebhook.lock.named_lock import NamedLock, lock_name
 from ebhook.lock.row import LockRow
 from ebhook.lock.table import UNFIT, LockTable
+from ebhook.next_command import ebhook, then
 
 # Seconds of the longest single wait inside GET_LOCK. Between two waits the waiter looks whether
 # the work is done.
@@ -163,8 +164,11 @@ class TenantLock:
             f"{self.tenant}: the session that writes does not have the lock that GET_LOCK gave: "
             "a proxy sends reads and writes to different sessions or servers.",
             state,
-            "Let the tenants' URL lead to the server itself, or to a port of the proxy that does "
-            "not split; see: ebhook doctor",
+            then(
+                "Let the tenants' URL lead to the server itself, or to a port of the proxy that does "
+                "not split; see: ",
+                ebhook("doctor"),
+            ),
         )
 
     def _acquire(
@@ -218,9 +222,9 @@ class TenantLock:
             f"{self.tenant}: lock held by {row or 'somebody who has just let go'}{since}"
             + (f"; waited {wait:.0f} s." if wait else "."),
             "Nothing was changed.",
-            f"End the freeze, when it is over: ebhook lock clear {self.tenant}"
+            then("End the freeze, when it is over: ", ebhook("lock clear", self.tenant))
             if row is not None and row.frozen
-            else f"Wait, or see: ebhook lock list {self.tenant}",
+            else then("Wait, or see: ", ebhook("lock list", self.tenant)),
         )
 
     def _take(self, holder: Holder, seconds: float, emit: Emit, done: Callable[[], bool]) -> bool:

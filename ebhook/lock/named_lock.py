@@ -11,6 +11,7 @@ from pymysql.err import MySQLError
 from ebhook.database.connection import Connection, errno, rollback, run, scalar, text_of
 from ebhook.database.errno import Errno
 from ebhook.errors import LockUnavailable
+from ebhook.next_command import ebhook, then
 
 
 def lock_name(database: str, *, folds: bool) -> str:
@@ -62,8 +63,11 @@ class NamedLock:
                 raise LockUnavailable(
                     f"{self.tenant}: this server has no GET_LOCK (a Galera or Percona XtraDB "
                     f"cluster?): {text_of(error)}.",
-                    next="lock.named = false falls back to the row alone; then a lock whose holder "
-                    "died stays until: ebhook lock clear",
+                    next=then(
+                        "lock.named = false falls back to the row alone; then a lock whose holder "
+                        "died stays until somebody clears it: ",
+                        ebhook("lock clear", self.tenant),
+                    ),
                 ) from None
             raise
         finally:
@@ -117,7 +121,7 @@ class NamedLock:
     def _no_answer(self, why: str) -> LockUnavailable:
         return LockUnavailable(
             f"{self.tenant}: the server did not say who has the lock: {why}.",
-            next=f"Look at the server's error log, then: ebhook upgrade {self.tenant}",
+            next=then("Look at the server's error log, then: ", ebhook("upgrade", self.tenant)),
         )
 
 

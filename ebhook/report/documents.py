@@ -10,23 +10,31 @@ from typing import Any
 
 import msgspec
 
-from ebhook.errors import EbhookError, Exit
+from ebhook.errors import EbhookError, Exit, FailedAt
 from ebhook.fleet.standing import Standing, UnfinishedRevision
 from ebhook.lock.row import LockRow
+from ebhook.report.next_commands import NextCommands
 from ebhook.results import Result
 
 
-def error_document(error: EbhookError) -> dict[str, Any]:
+def error_document(error: EbhookError, commands: NextCommands) -> dict[str, Any]:
+    at = error.at or FailedAt()
     return {
         "error": type(error).__name__,
         "what": error.what,
         "state": error.state,
-        "next": error.next,
+        "next": commands.plain(error.next),
         "exit_code": int(error.exit_code),
+        "revision": at.revision,
+        "statement": at.statement,
+        "errno": at.errno,
+        "stands_at": at.stands_at,
     }
 
 
-def rollout_document(head: str | None, code: Exit, results: Sequence[Result]) -> dict[str, Any]:
+def rollout_document(
+    head: str | None, code: Exit, results: Sequence[Result], commands: NextCommands
+) -> dict[str, Any]:
     tenants = []
     for result in results:
         document: dict[str, Any] = {
@@ -35,7 +43,7 @@ def rollout_document(head: str | None, code: Exit, results: Sequence[Result]) ->
             "before": result.before,
             "after": result.after,
             "seconds": round(result.seconds, 3),
-            "error": str(result.error) if result.error is not None else None,
+            "error": error_document(result.error, commands) if result.error is not None else None,
         }
         if result.statements:
             document["sql"] = [statement.sql for statement in result.statements]
@@ -43,7 +51,9 @@ def rollout_document(head: str | None, code: Exit, results: Sequence[Result]) ->
     return {"head": head, "exit_code": int(code), "tenants": tenants}
 
 
-def status_document(head: str | None, standings: Sequence[Standing]) -> dict[str, Any]:
+def status_document(
+    head: str | None, standings: Sequence[Standing], commands: NextCommands
+) -> dict[str, Any]:
     return {
         "head": head,
         "tenants": [
@@ -56,7 +66,9 @@ def status_document(head: str | None, standings: Sequence[Standing]) -> dict[str
                 "lock": lock_document(standing.lock),
                 "half_applied": half_document(standing.half),
                 "edited": list(standing.edited),
-                "error": str(standing.error) if standing.error is not None else None,
+                "error": (
+                    error_document(standing.error, commands) if standing.error is not None else None
+                ),
             }
             for standing in standings
         ],
@@ -86,9 +98,11 @@ def lock_document(lock: LockRow | None) -> dict[str, Any] | None:
     }
 
 
-def unread_documents(problems: Iterable[tuple[str, EbhookError]]) -> list[dict[str, Any]]:
+def unread_documents(
+    problems: Iterable[tuple[str, EbhookError]], commands: NextCommands
+) -> list[dict[str, Any]]:
     """The tenants that a command could not read, and why."""
-    return [{"tenant": name, **error_document(error)} for name, error in problems]
+    return [{"tenant": name, **error_document(error, commands)} for name, error in problems]
 
 
 def print_json(document: Mapping[str, Any]) -> None:

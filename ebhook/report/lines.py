@@ -22,6 +22,7 @@ from ebhook.events import (
     UpgradeStarted,
     WaveStarted,
 )
+from ebhook.report.next_commands import NextCommands
 
 WORDS = {outcome: outcome.value.replace("_", " ") for outcome in Outcome}
 
@@ -33,7 +34,7 @@ _SIGNALS = {
 }
 
 
-def line_of(event: Event) -> str | None:
+def line_of(event: Event, commands: NextCommands) -> str | None:
     """An event as one line, or None for those that only a program wants."""
     match event:
         case SurveyDone(tenants, behind, seconds, unread):
@@ -61,7 +62,8 @@ def line_of(event: Event) -> str | None:
             return f"{why} Put back." if why.startswith(tenant) else f"{tenant}: {why} Put back."
         case TenantDone(tenant, outcome, before, after, seconds, error):
             if error is not None:
-                return f"{tenant}: {WORDS[outcome]}: {error.removeprefix(f'{tenant}: ')}"
+                said = commands.whole(error).removeprefix(f"{tenant}: ")
+                return f"{tenant}: {WORDS[outcome]}: {said}"
             if outcome is Outcome.SKIPPED or (outcome in _SURVEYED and seconds == 0):
                 return None  # a dry run; or the report has it
             return f"{tenant}: {WORDS[outcome]}, {before or 'base'} → {after or 'base'}, {seconds:.1f} s"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,8 +16,10 @@ import msgspec
 from ebhook.errors import EbhookError, Exit
 from ebhook.events import Outcome
 from ebhook.holder import Holder
+from ebhook.next_command import ebhook
 from ebhook.report.documents import error_document
 from ebhook.report.lines import count
+from ebhook.report.next_commands import NextCommands, plain
 from ebhook.results import Result
 from ebhook.settings import Settings
 
@@ -47,6 +49,7 @@ class Ended:
     holder: Holder
     error: EbhookError | None = None
     trial: bool = False
+    commands: NextCommands = field(default_factory=NextCommands)
 
     @property
     def bad(self) -> list[Result]:
@@ -146,14 +149,17 @@ def text(ended: Ended, hidden: Hidden) -> str:
     if ended.starts:
         parts.append("The instance starts all the same: boot.on_failure, boot.on_unreachable.")
     problems = [ended.error] if ended.error is not None else [r.error for r in ended.bad]
-    parts += [_in_lines(problem) for problem in problems[:TOLD] if problem is not None]
+    parts += [
+        _in_lines(problem, ended.commands) for problem in problems[:TOLD] if problem is not None
+    ]
     if len(problems) > TOLD:
-        parts.append(f"and {len(problems) - TOLD} more: ebhook status")
+        see = ended.commands.command(ebhook("status"))
+        parts.append(plain(f"and {len(problems) - TOLD} more: {see}"))
     return str(hidden("\n\n".join(parts)))[:LONGEST]
 
 
-def _in_lines(error: EbhookError) -> str:
-    more = [f"  {part}" for part in (error.state, error.next) if part]
+def _in_lines(error: EbhookError, commands: NextCommands) -> str:
+    more = [f"  {part}" for part in (error.state, commands.plain(error.next)) if part]
     return "\n".join([error.what.rstrip(), *more])
 
 
@@ -169,14 +175,18 @@ def detail(ended: Ended) -> dict[str, Any]:
         "started_all_the_same": ended.starts,
         "seconds": round(ended.seconds, 3),
         "not_at_head": len(ended.bad),
-        "error": error_document(ended.error) if ended.error is not None else None,
+        "error": error_document(ended.error, ended.commands) if ended.error is not None else None,
         "tenants": [
             {
                 "tenant": result.tenant,
                 "outcome": result.outcome.value,
                 "before": result.before,
                 "after": result.after,
-                "error": error_document(result.error) if result.error is not None else None,
+                "error": (
+                    error_document(result.error, ended.commands)
+                    if result.error is not None
+                    else None
+                ),
             }
             for result in ended.bad[:TOLD]
         ],
@@ -220,7 +230,7 @@ def send(ended: Ended, settings: Settings, hidden: Hidden) -> list[str]:
         try:
             tell()
         except EbhookError as error:
-            problems.append(f"{what} not sent: {error.what} {error.next}")
+            problems.append(f"{what} not sent: {error.what} {ended.commands.plain(error.next)}")
         except Exception as error:  # of boto3's, of a parameter that it does not take
             problems.append(f"{what} not sent: {type(error).__name__}: {error}")
     return problems

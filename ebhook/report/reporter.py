@@ -26,6 +26,7 @@ from ebhook.events import (
 from ebhook.report.documents import error_document
 from ebhook.report.hiding import Hiding
 from ebhook.report.lines import line_of
+from ebhook.report.next_commands import NextCommands, plain
 from ebhook.tenant import Tenant
 
 
@@ -35,7 +36,15 @@ class Reporter:
     Texts pass through `hide`, which takes known passwords out of what migrations print.
     """
 
-    def __init__(self, stream: TextIO, *, live: bool, log_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        live: bool,
+        log_file: Path | None = None,
+        commands: NextCommands | None = None,
+    ) -> None:
+        self.commands = commands or NextCommands()
         self._stream = stream
         self._hiding = Hiding()
         self._said = _Said()
@@ -63,10 +72,9 @@ class Reporter:
             self._live.close()
         if isinstance(error, EbhookError):
             # An env.py that fails may well say with which URL.
-            error.what, error.state, error.next = map(
-                self.hide, (error.what, error.state, error.next)
-            )
-            self.log({"event": "Error", **error_document(error)})
+            error.what, error.state = map(self.hide, (error.what, error.state))
+            error.next = error.next.map(self.hide)
+            self.log({"event": "Error", **error_document(error, self.commands)})
         if self._log is not None:
             try:
                 self._log.close()
@@ -91,16 +99,22 @@ class Reporter:
         if isinstance(event, PasswordRead):
             self._hiding.knows_password(event.password)
             return
-        self.log({"event": type(event).__name__, **msgspec.to_builtins(event)})
+        self.log(
+            {"event": type(event).__name__, **msgspec.to_builtins(event, enc_hook=self._logged)}
+        )
         if self._wants_live:
             self._show(event)
             if self._live is not None and isinstance(event, RevisionStarted):
                 return  # the display has it; what stays on the screen is how each tenant ended
         if self._said.already(event):
             return
-        line = line_of(event)
+        line = line_of(event, self.commands)
         if line is not None:
             self.say(line)
+
+    def _logged(self, value: object) -> object:
+        assert isinstance(value, EbhookError)
+        return error_document(value, self.commands)
 
     def _show(self, event: Event) -> None:
         if self._live is None and isinstance(event, UpgradeStarted):
@@ -118,12 +132,16 @@ class Reporter:
     def say(self, line: str) -> None:
         try:
             if self._live is not None:
-                self._live.say(self.hide(line))
+                self._live.say(self.hide(plain(line)))
             else:
-                self._stream.write(self.hide(line) + "\n")
+                self._stream.write(self.hide(plain(line)) + "\n")
                 self._stream.flush()
         except OSError:
             pass  # the terminal went away: the work goes on
+
+    def print(self, text: str) -> None:
+        """A command's result, on standard output."""
+        print(plain(self.hide(text)), flush=True)
 
     def log(self, document: Mapping[str, Any]) -> None:
         if self._log is None:
@@ -166,9 +184,9 @@ class _Said:
                 if tenant in self._put_back:
                     return True
                 self._put_back.add(tenant)
-            case TenantDone(tenant=tenant, seconds=0, error=str(error)):
+            case TenantDone(tenant=tenant, seconds=0, error=EbhookError() as error):
                 # It was never begun. Whom else the same has befallen is in the report.
-                problem = error.replace(tenant, "")
+                problem = str(error).replace(tenant, "")
                 if problem in self._problems:
                     return True
                 self._problems.add(problem)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +10,9 @@ from ebhook.errors import EbhookError, one_line
 from ebhook.events import Outcome
 from ebhook.fleet.standing import Standing, State
 from ebhook.lock.row import LockRow
+from ebhook.next_command import Command, Next, ebhook, then
 from ebhook.report.lines import WORDS, count
+from ebhook.report.next_commands import NextCommands
 from ebhook.results import Result
 
 # Where a tenant with one of these stands may never have been read.
@@ -20,10 +20,6 @@ _UNREAD = (Outcome.UNREACHABLE, Outcome.REFUSED, Outcome.UNKNOWN)
 
 # More tenants than this, all alike and none of them begun, are one line of a table.
 ALIKE = 10
-
-# What takes several tenants; and what means all of them when none is named.
-_SEVERAL = ("upgrade", "status", "history", "doctor", "lock list", "lock clear")
-_ALL = ("upgrade", "status", "doctor", "lock list")
 
 
 def table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -55,20 +51,16 @@ def some(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + more
 
 
-def command(verb: str, names: Sequence[str], rest: str = "") -> str:
-    """An ebhook command for these tenants, as a person can paste it into a shell."""
-    if len(names) > 3 and verb in _ALL:
-        words: Sequence[str] = ()
-    else:
-        words = names[:3] if verb in _SEVERAL else names[:1]
-    return " ".join(part for part in (f"ebhook {verb}", shlex.join(words), rest) if part)
-
-
 # A rollout
 
 
 def rollout_text(
-    head: str | None, results: Sequence[Result], seconds: float, *, target: str | None = None
+    head: str | None,
+    results: Sequence[Result],
+    seconds: float,
+    commands: NextCommands,
+    *,
+    target: str | None = None,
 ) -> str:
     """The report of a rollout: what is not simply at head, then one line of sums.
 
@@ -80,7 +72,7 @@ def rollout_text(
     if told:
         headings = ("tenant", "outcome", "before", "after", "seconds")
         parts.append(table(headings, list(_rollout_lines(told))))
-    parts.extend(_problems((result.tenant, result.error) for result in results))
+    parts.extend(_problems(((r.tenant, r.error) for r in results), commands))
     words = WORDS if target in (None, head) else {**WORDS, Outcome.AT_HEAD: "there already"}
     sums = _sums(words[result.outcome] for result in results)
     where = f"head {head}" if head is not None else "the chain is empty"
@@ -119,13 +111,14 @@ def _end(result: Result) -> tuple[str, ...]:
 STATUS = ("tenant", "state", "revision", "behind", "lock", "journal")
 
 
-def status_text(head: str | None, standings: Sequence[Standing]) -> str:
+def status_text(head: str | None, standings: Sequence[Standing], commands: NextCommands) -> str:
     """A line per tenant, each problem once, what to type next, and one line of sums."""
     parts = [table(STATUS, [status_line(standing) for standing in standings])]
-    parts.extend(_problems(((s.tenant.name, s.error) for s in standings), state=False))
-    next = list(_next(standings))
-    if next:
-        parts.append("\n".join(next))
+    problems = ((s.tenant.name, s.error) for s in standings)
+    parts.extend(_problems(problems, commands, state=False))
+    advice = [commands.text(next) for next in _advice(standings)]
+    if advice:
+        parts.append("\n".join(advice))
     parts.append(status_sums(head, standings))
     return "\n\n".join(parts)
 
@@ -148,21 +141,19 @@ def status_sums(head: str | None, standings: Sequence[Standing]) -> str:
     return f"{told}; head: {head or 'none, the chain is empty'}"
 
 
-def _next(standings: Sequence[Standing]) -> Iterator[str]:
+def _advice(standings: Sequence[Standing]) -> Iterator[Next]:
     """What a person may do about tenants that are not simply at head, a line each; nothing about
     those that somebody works on."""
     standings = [s for s in standings if s.lock is None or s.lock.frozen or not s.lock.alive]
     halves = [s for s in standings if s.half is not None]
     for standing in halves[:3]:
         assert standing.half is not None
-        names = [standing.tenant.name]
+        name = standing.tenant.name
         done = "applied" if standing.half.kind == "upgrade" else "undone"
-        yield (
-            f"{names[0]}: {standing.half.revision} is half {done}. Why: {command('history', names)}; "
-            f"to go on: {command('upgrade', names)}"
-        )
+        what = f"{name}: {standing.half.revision} is half {done}. Why: "
+        yield then(what, ebhook("history", name), "; to go on: ", ebhook("upgrade", name))
     if len(halves) > 3:
-        yield f"{len(halves) - 3} more are half done. Why: ebhook history --all"
+        yield then(f"{len(halves) - 3} more are half done. Why: ", _history_of_all())
     behind = [
         s.tenant.name
         for s in standings
@@ -170,54 +161,52 @@ def _next(standings: Sequence[Standing]) -> Iterator[str]:
     ]
     if behind:
         be = "is" if len(behind) == 1 else "are"
-        yield f"{some(behind)} {be} behind: {command('upgrade', behind)}"
+        yield then(f"{some(behind)} {be} behind: ", ebhook("upgrade", *behind))
     frozen = [s.tenant.name for s in standings if s.lock is not None and s.lock.frozen]
     if frozen:
-        yield f"{some(frozen)}: frozen by hand; to end that: {command('lock clear', frozen)}"
+        clear = ebhook("lock clear", *frozen)
+        yield then(f"{some(frozen)}: frozen by hand; to end that: ", clear)
     gone = [s.tenant.name for s in standings if s.lock is not None and not s.lock.frozen]
     if gone:
-        yield (
-            f"{some(gone)}: the lock's holder is gone. The next upgrade takes it over; "
-            f"or: {command('lock clear', gone)}"
+        yield then(
+            f"{some(gone)}: the lock's holder is gone. The next upgrade takes it over; or: ",
+            ebhook("lock clear", *gone),
         )
     edited = [s.tenant.name for s in standings if s.edited]
     if edited:
-        yield f"{some(edited)}: files changed after they were applied; see: ebhook lint --applied"
+        see = ebhook("lint", words=["--applied"])
+        yield then(f"{some(edited)}: files changed after they were applied; see: ", see)
+
+
+def _history_of_all() -> Command:
+    return ebhook("history", words=["--all"])
 
 
 # Problems
 
 
-def problems_text(problems: Iterable[tuple[str, EbhookError | None]]) -> str:
+Problem = tuple[str, EbhookError | None]
+
+
+def problems_text(problems: Iterable[Problem], commands: NextCommands) -> str:
     """Each problem in its three parts, once, with the tenants that have it."""
-    return "\n\n".join(_problems(problems))
+    return "\n\n".join(_problems(problems, commands))
 
 
 def _problems(
-    problems: Iterable[tuple[str, EbhookError | None]], *, state: bool = True
+    problems: Iterable[Problem], commands: NextCommands, *, state: bool = True
 ) -> Iterator[str]:
     """Each problem once, with the tenants that have it: a server that is away is one problem."""
-    groups: dict[tuple[str, str, str], list[str]] = {}
+    groups: dict[tuple[str, str, Next], list[str]] = {}
     for name, error in problems:
         if error is not None:
             what = error.what.removeprefix(f"{name}: ").replace(repr(name), "{name}")
-            advice = re.sub(
-                rf"(ebhook (?:[a-z]+ )+){re.escape(name)}(?=$|[\s.,;)])", r"\1{tenant}", error.next
-            )
-            groups.setdefault((what, error.state if state else "", advice), []).append(name)
-    for (what, now, advice), names in groups.items():
+            key = (what, error.state if state else "", error.next.for_any(name))
+            groups.setdefault(key, []).append(name)
+    for (what, now, next), names in groups.items():
         told = what.replace("{name}", repr(names[0]) if len(names) == 1 else "…")
-        parts = (f"{some(names)}: {told}", now, _advice(advice, names))
+        parts = (f"{some(names)}: {told}", now, commands.text(next.for_all(names)))
         yield "\n  ".join(part for part in parts if part)
-
-
-def _advice(advice: str, names: Sequence[str]) -> str:
-    """What to type for one tenant, as what to type for `names`."""
-    return re.sub(
-        r"ebhook ([a-z]+(?: list| clear)?) \{tenant\}",
-        lambda found: command(found[1], names),
-        advice,
-    )
 
 
 # Pieces

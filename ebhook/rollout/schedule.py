@@ -383,9 +383,8 @@ class Schedule:
 
 def told(result: Result) -> TenantDone:
     """A result as an event."""
-    error = str(result.error) if result.error is not None else None
     return TenantDone(
-        result.tenant, result.outcome, result.before, result.after, result.seconds, error
+        result.tenant, result.outcome, result.before, result.after, result.seconds, result.error
     )
 
 

@@ -16,6 +16,7 @@ from ebhook.errors import (
     Transient,
 )
 from ebhook.fleet.standing import Standing
+from ebhook.next_command import Again, Next, ebhook, then
 
 
 class Place(Enum):
@@ -61,14 +62,16 @@ class TenantJob:
     # How it ends without a worker's word
 
     def skipped(self, why: str) -> Skipped:
-        return Skipped(f"{self.name}: not started: {why}.", self._stands, self._go_on)
+        # By the way that was typed: by its name alone, it would go before the canary.
+        go_on = then("Mend what stopped it, then go on with: ", Again())
+        return Skipped(f"{self.name}: not started: {why}.", self._stands, go_on)
 
     def stopped(self) -> Stopped:
         """Its worker or its connection was lost, and nothing new is started."""
         return Stopped(self._lost.what, self._stands, self._go_on)
 
     def lost_too_often(self) -> MigrationFailed:
-        next = f"See the server's error log, then: ebhook upgrade {self.name}"
+        next = then("See the server's error log, then: ", ebhook("upgrade", self.name))
         return MigrationFailed(self._lost.what, self._stands, next)
 
     def unknown(self) -> ConnectionLost:
@@ -76,7 +79,7 @@ class TenantJob:
         return ConnectionLost(
             f"{self._lost.what} Since then it could not be read again.",
             "Where it stands is not known.",
-            f"See where it stands: ebhook status {self.name}",
+            then("See where it stands: ", ebhook("status", self.name)),
         )
 
     @property
@@ -89,5 +92,5 @@ class TenantJob:
         return f"It stands at {self.at or 'base'}."
 
     @property
-    def _go_on(self) -> str:
-        return f"Go on with: ebhook upgrade {self.name}"
+    def _go_on(self) -> Next:
+        return then("Go on with: ", ebhook("upgrade", self.name))

@@ -25,6 +25,7 @@ from ebhook.chain.graph import Chain
 from ebhook.database.url import Url
 from ebhook.errors import EbhookError, StateUnknown
 from ebhook.events import Emit, Event, PasswordRead, Printed
+from ebhook.next_command import ebhook, then
 from ebhook.rollout.messages import Finished
 from ebhook.rollout.worker_process import LineWriter
 from ebhook.settings import Settings
@@ -131,7 +132,7 @@ class WorkerPool:
             problem = StateUnknown(
                 "The process that loads the migrations died.",
                 "No database was touched.",
-                "Look at the output above, then: ebhook status",
+                then("Look at the output above, then: ", ebhook("status")),
             )
         if problem is not None:
             self.__exit__()

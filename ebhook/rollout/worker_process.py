@@ -24,6 +24,7 @@ from ebhook.concurrency import become, die_with_parent
 from ebhook.database.url import Url
 from ebhook.errors import ChainBroken, EbhookError, SettingsFailed, StateUnknown
 from ebhook.events import Emit, PasswordRead, Printed
+from ebhook.next_command import ebhook, then
 from ebhook.rollout.messages import Finished
 from ebhook.settings import Settings
 from ebhook.upgrade.messages import Order
@@ -216,7 +217,7 @@ def _bug(order: Order, error: BaseException) -> StateUnknown:
     return StateUnknown(
         f"{order.tenant.name}: ebhook itself failed: {type(error).__name__}: {error}.",
         "Its state has not been read again.",
-        f"See where it stands: ebhook status {order.tenant.name}",
+        then("See where it stands: ", ebhook("status", order.tenant.name)),
     )
 
 

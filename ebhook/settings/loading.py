@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ebhook.errors import SettingsFailed
+from ebhook.next_command import ebhook, then
 from ebhook.settings.contradictions import contradictions
 from ebhook.settings.schema import KEYS, METADATA, SECTIONS, SOURCES, VARIABLES, Settings
 from ebhook.settings.values import Given, convert, similar
@@ -79,7 +80,7 @@ def load(
         raise SettingsFailed(
             "The settings have problems:\n" + "\n".join(f"  - {line}" for line in problems),
             "No database was contacted.",
-            "Mend them, then see what is in force: ebhook config",
+            then("Mend them, then see what is in force: ", ebhook("config")),
         )
     sections: dict[str, Any] = {
         name: kind(

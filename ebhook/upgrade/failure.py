@@ -20,8 +20,16 @@ from ebhook.database.connection import (
     versions,
 )
 from ebhook.database.errno import BUSY, DENIED, IN_THE_WAY, LOST, READ_ONLY, UNREACHED, Errno
-from ebhook.errors import ConnectionLost, Deadlocked, EbhookError, MigrationFailed, Stopped
+from ebhook.errors import (
+    ConnectionLost,
+    Deadlocked,
+    EbhookError,
+    FailedAt,
+    MigrationFailed,
+    Stopped,
+)
 from ebhook.journal.recorder import Recorder
+from ebhook.next_command import Next, ebhook, then
 from ebhook.sql.statement import is_several
 from ebhook.tenant import Tenant
 from ebhook.upgrade.project import Project
@@ -63,7 +71,8 @@ class FailureReport:
         if number in (READ_ONLY | DENIED):
             original = getattr(error, "orig", None) or error
             problem = explain(original, self.tenant.url, self.tenant.database)
-            return type(problem)(problem.what, self._state(running, text_of(error)), problem.next)
+            state, at = self._state(running, text_of(error))
+            return type(problem)(problem.what, state, problem.next, self._at(running, number, at))
         if number == Errno.LOCK_DEADLOCK:
             return Deadlocked(f"{name}: {text_of(error)}.", "Its transaction was undone.", "")
         if running is None:
@@ -75,63 +84,76 @@ class FailureReport:
             return Stopped(
                 f"{name}: stopped in the middle of revision {running}.",
                 "The journal knows how far it is.",
-                f"Go on with: ebhook upgrade {name}",
+                then("Go on with: ", ebhook("upgrade", name)),
+                self._at(running, number),
             )
         where = self.project.where(error)
         if isinstance(error, sa.exc.TimeoutError):
             where = f"it asks the engine for a second connection, which has no lock ({where})"
-        state = self._state(running, where)
+        state, stands = self._state(running, where)
+        place = self._at(running, number, stands)
         if number == Errno.LOCK_WAIT_TIMEOUT:
             return Stopped(
                 f"{name}: revision {running} waited in vain for what somebody else has: "
                 f"{text_of(error)}.",
                 state,
-                f"End the transaction that is in the way, then: ebhook upgrade {name}",
+                then("End the transaction that is in the way, then: ", ebhook("upgrade", name)),
+                place,
             )
         return MigrationFailed(
             f"{name}: revision {running} failed{self._place()}: {where}.",
             state,
             self._advice(running, number),
+            place,
         )
 
-    def _state(self, running: str | None, why: str) -> str:
-        """The version, and how many statements of the failed revision are in, from the database."""
+    def _at(self, revision: str | None, number: int, stands_at: str | None = None) -> FailedAt:
+        last = self.run.last
+        statement = (last.index or 1) if last is not None else None
+        return FailedAt(revision, statement, number or None, stands_at)
+
+    def _state(self, running: str | None, why: str) -> tuple[str, str | None]:
+        """The version, and how many statements of the failed revision are in, from the database: in
+        words, and the version alone (None: it could not be read)."""
         table = self.project.settings.version_table
         try:
             at = ", ".join(versions(self.run.connection, self.tenant.database, table)) or "base"
         except MySQLError:
-            return "Where it stands could not be read again."
+            return "Where it stands could not be read again.", None
         password = login_of(self.run.connection, self.tenant.url).password
         kept = password.out_of(why) if password is not None else why
         done = 0
         with suppress(MySQLError):  # a server that has turned read-only, say
             done = self.run.last.settle(kept) if self.run.last is not None else 0
         more = f" plus {done} statement{'s' if done != 1 else ''} of {running}" if done else ""
-        return f"It stands at {at}{more}."
+        return f"It stands at {at}{more}.", at
 
     def _place(self) -> str:
         return f" at statement {self.run.last.index or 1}" if self.run.last is not None else ""
 
-    def _advice(self, running: str, number: int) -> str:
+    def _advice(self, running: str, number: int) -> Next:
         name = self.tenant.name
         if number in (Errno.ALTER_NOT_SUPPORTED, Errno.ALTER_NOT_SUPPORTED_REASON):
-            return (
+            return then(
                 "It needs a table copy, which blocks writes. To allow that: [ddl] algorithm = "
-                f'"copy" (EBHOOK_DDL_ALGORITHM), then: ebhook upgrade {name}'
+                '"copy" (EBHOOK_DDL_ALGORITHM), then: ',
+                ebhook("upgrade", name),
             )
         if (
             number == Errno.PARSE_ERROR
             and self.run.last is not None
             and is_several(self.run.last.text)
         ):
-            return (
-                "One op.execute is one statement: split it, a call for each. "
-                f"Then: ebhook upgrade {name}"
+            return then(
+                "One op.execute is one statement: split it, a call for each. Then: ",
+                ebhook("upgrade", name),
             )
         if number in IN_THE_WAY:
-            return (
+            return then(
                 "If the file is wrong, mend it. If something that another tool made is in the way, "
-                "drop or rename that; or, when it is just what this statement makes: "
-                f"ebhook resolve {name} --applied. Then: ebhook upgrade {name}"
+                "drop or rename that; or, when it is just what this statement makes, say so: ",
+                ebhook("resolve", name),
+                ". Then: ",
+                ebhook("upgrade", name),
             )
-        return f"Fix {running}, then: ebhook upgrade {name}"
+        return then(f"Fix {running}, then: ", ebhook("upgrade", name))

@@ -29,6 +29,7 @@ from ebhook.chain.graph import Chain
 from ebhook.database.connection import errno, text_of
 from ebhook.database.url import Url
 from ebhook.errors import ChainBroken, EbhookError, Refused, SettingsFailed
+from ebhook.next_command import ebhook, then
 from ebhook.settings import Settings
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Project:
         return ChainBroken(
             f"{self.env_py} failed: {self.where(error)}",
             "No revision was run.",
-            "Mend it, then: ebhook upgrade",
+            then("Mend it, then: ", ebhook("upgrade")),
         )
 
     def where(self, error: BaseException) -> str:
@@ -220,7 +221,7 @@ def load_project(settings: Settings, chain: Chain) -> Project:
         raise ChainBroken(
             f"{settings.folder} cannot be loaded: {where(error, settings.folder)}",
             "No database was touched.",
-            "Mend the file, then: ebhook history",
+            then("Mend the file, then: ", ebhook("history")),
         ) from None
     order_dependencies(script.walk_revisions())
     # op.create_table makes the indexes of its table in the order of a set, another one in each

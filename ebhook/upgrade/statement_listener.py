@@ -19,6 +19,7 @@ from ebhook.journal.in_doubt import Verdict
 from ebhook.journal.recorder import Recorder
 from ebhook.journal.replies import Reply, given, taken
 from ebhook.journal.table import Entry, Journal
+from ebhook.next_command import ebhook, then
 from ebhook.sql.statement import Kind, kind_of, locking_also, releases_locks
 from ebhook.upgrade.statement_runner import Runner
 
@@ -75,8 +76,13 @@ class StatementListener:
             raise MigrationFailed(
                 f"{self.tenant}: the lock of this tenant was lost while revision {revision} ran.",
                 "Its statements are in; the version was not moved.",
-                "Take RELEASE_ALL_LOCKS out of what it calls; a proxy that splits reads and writes "
-                f"shows in: ebhook doctor. Then: ebhook upgrade {self.tenant}",
+                then(
+                    "Take RELEASE_ALL_LOCKS out of what it calls; a proxy that splits reads and "
+                    "writes shows in: ",
+                    ebhook("doctor"),
+                    ". Then: ",
+                    ebhook("upgrade", self.tenant),
+                ),
             )
         self.last.finish(with_next=not is_last)
         if is_last and self.closing is not None:
@@ -158,6 +164,8 @@ class StatementListener:
                 f"{self.tenant}: revision {recorder.revision.id} would give away the lock of this "
                 f"tenant: {' '.join(text.split())[:200]}",
                 "That was not run.",
-                "Name the lock that it may release (not ebhook's); then: "
-                f"ebhook upgrade {self.tenant}",
+                then(
+                    "Name the lock that it may release (not ebhook's); then: ",
+                    ebhook("upgrade", self.tenant),
+                ),
             )

@@ -12,6 +12,7 @@ from ebhook.fleet.standing import State, unknown_revision
 from ebhook.fleet.survey import survey
 from ebhook.fleet.tenant_database import TenantDatabase, open_tenant
 from ebhook.journal.table import Entry, Journal
+from ebhook.next_command import ebhook, then
 from ebhook.results import PlannedStatement
 from ebhook.settings import Settings
 from ebhook.upgrade.alembic_run import AlembicRun
@@ -125,7 +126,7 @@ class TenantUpgrade:
                 f"{self.name}: revision {half.revision} is half applied: {half.position} of its "
                 "statements are in.",
                 "A downgrade would undo what is not there. Nothing was changed.",
-                f"Finish it first (ebhook upgrade {self.name}), then go back.",
+                then("Finish it first, then go back: ", ebhook("upgrade", self.name)),
             )
         closing = self.database.lock.delete_row_with_last_transaction
         onward = RevisionPlan(self.order.target, self.order.downgrade)
@@ -218,12 +219,12 @@ class TenantUpgrade:
         return Stopped(
             f"{self.name}: {why}.",
             f"It stands at {', '.join(at) or 'base'}.",
-            f"Go on with: ebhook upgrade {self.name}",
+            then("Go on with: ", ebhook("upgrade", self.name)),
         )
 
     def wrong_version_error(self, at: tuple[str, ...]) -> MigrationFailed:
         return MigrationFailed(
             f"{self.name}: every revision ran, but the database says {', '.join(at) or 'base'}.",
             "That is not where they lead.",
-            "Does env.py use another version table or database? See: ebhook config",
+            then("Does env.py use another version table or database? See: ", ebhook("config")),
         )

@@ -281,7 +281,7 @@ def test_nobody_at_the_other_end(
     with pytest.raises(Unreachable) as failure:
         discover(settings(TENANTS_SSM_PATH="/agencies"))
 
-    assert "network to AWS" in failure.value.next
+    assert "network to AWS" in str(failure.value.next)
 
 
 def test_nobody_to_ask_as(aws: Cloud, settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,7 +294,7 @@ def test_nobody_to_ask_as(aws: Cloud, settings: Make, monkeypatch: pytest.Monkey
     with pytest.raises(Refused) as failure:
         discover(settings(TENANTS_SSM_PATH="/agencies"))
 
-    assert "role" in failure.value.next
+    assert "role" in str(failure.value.next)
 
 
 def test_a_profile_that_is_not_there(aws: Cloud, settings: Make) -> None:
@@ -315,7 +315,7 @@ def test_no_region_at_all(aws: Cloud, settings: Make, monkeypatch: pytest.Monkey
     with pytest.raises(SettingsFailed) as failure:
         discover(made)
 
-    assert "aws.region" in failure.value.next
+    assert "aws.region" in str(failure.value.next)
 
 
 def test_secrets_say_it_in_the_short_words_too(aws: Cloud, settings: Make) -> None:

@@ -196,7 +196,7 @@ def test_a_ticket_is_required(message: str) -> None:
     """Words without a ticket, and a ticket without words, are refused with what to type."""
     with pytest.raises(UsageFailed) as refused:
         check_message(message, Settings())
-    assert '-m "JMS-1' in refused.value.next
+    assert '-m "JMS-1' in str(refused.value.next)
 
 
 def test_the_ticket_s_pattern_is_a_setting(ebhook: Ebhook, project: Path) -> None:

@@ -78,7 +78,7 @@ def test_says_that_there_is_no_apt(machine: Path) -> None:
     with pytest.raises(ScratchFailed, match="apt-get, apt-cache") as failure:
         fetch(Flavour.MYSQL)
     assert failure.value.state == "Nothing was changed."
-    assert "on PATH" in failure.value.next
+    assert "on PATH" in str(failure.value.next)
 
 
 def test_says_what_apt_said(machine: Path) -> None:
@@ -109,7 +109,7 @@ def test_says_that_the_cache_cannot_be_written(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(ScratchFailed, match=str(tmp_path / "file")) as failure:
         fetch(Flavour.MYSQL)
-    assert "XDG_CACHE_HOME" in failure.value.next
+    assert "XDG_CACHE_HOME" in str(failure.value.next)
 
 
 DEBIAN = {"ID": "debian", "VERSION_CODENAME": "bookworm"}

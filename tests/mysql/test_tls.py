@@ -103,7 +103,7 @@ def test_another_authority_is_refused(server: Server, stranger: Authority, verif
         used(url_of(server, TlsSettings(ca=str(stranger.ca), verify=verify)))
 
     assert "certificate is not trusted" in failure.value.what
-    assert "ebhook doctor" in failure.value.next
+    assert "ebhook doctor" in str(failure.value.next)
 
 
 def test_another_host_name_is_refused(server: Server, trusted: Authority) -> None:

@@ -426,7 +426,7 @@ def test_find_refuses(text: str, complaint: str) -> None:
         model_of(IDS).find(text)
 
     assert complaint in failure.value.what
-    assert failure.value.next == "See which there are: ebhook history"
+    assert str(failure.value.next) == "See which there are: ebhook history"
 
 
 def test_an_exact_id_beats_a_prefix() -> None:
@@ -449,7 +449,7 @@ def test_going_back_too_far() -> None:
     with pytest.raises(UsageFailed, match="is more than there is") as failure:
         model_of(IDS).back(("7f3b02",), 5)
 
-    assert "base" in failure.value.next
+    assert "base" in str(failure.value.next)
 
 
 # --- the files ---------------------------------------------------------------------------------
@@ -588,7 +588,7 @@ def test_a_folder_that_is_none(tmp_path: Path, made: bool) -> None:
     error = broken(folder)
 
     assert str(folder) in error.what
-    assert "EBHOOK_MIGRATIONS" in error.next
+    assert "EBHOOK_MIGRATIONS" in str(error.next)
 
 
 def test_a_folder_without_env_py_for_those_who_do_not_use_it(tmp_path: Path) -> None:

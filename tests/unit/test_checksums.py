@@ -227,7 +227,7 @@ def test_a_file_that_is_not_listed(folder: Path) -> None:
     error = refused(folder)
 
     assert "versions/d_jms_1.py (d) is not in it" in error.what
-    assert "ebhook chain --write" in error.next
+    assert "ebhook chain --write" in str(error.next)
 
 
 def test_a_listed_file_that_is_absent(folder: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_listed_file_that_is_absent(folder: Path) -> None:
     error = refused(folder)
 
     assert "versions/c_jms_1.py (c) is in it, but there is no such file" in error.what
-    assert "left out of the bundle" in error.next
+    assert "left out of the bundle" in str(error.next)
 
 
 def test_a_file_that_was_edited(folder: Path) -> None:
@@ -288,7 +288,7 @@ def test_what_ebhook_did_not_write_is_refused(folder: Path, text: str, says: str
     error = refused(folder)
 
     assert says in error.what
-    assert "ebhook chain --write" in error.next
+    assert "ebhook chain --write" in str(error.next)
 
 
 def test_a_folder_in_its_place(folder: Path) -> None:
@@ -372,7 +372,7 @@ def test_the_marks_of_a_conflict_are_named(git: Git, folder: Path) -> None:
     error = refused(folder)
 
     assert "the marks of a git conflict" in error.what
-    assert "ebhook chain --write" in error.next
+    assert "ebhook chain --write" in str(error.next)
     assert sum_up(folder).head == "m1"
 
 
@@ -390,7 +390,7 @@ def test_a_conflict_that_git_was_told_to_swallow_shows(git: Git, folder: Path, h
     assert done.returncode == 0, done.stderr
     assert "2 heads" in refused(folder).what
     add(folder, "m1", "t1")
-    assert refused(folder).next.endswith("ebhook chain --write")
+    assert str(refused(folder).next).endswith("ebhook chain --write")
 
 
 def test_the_same_revision_on_two_branches_is_no_conflict(git: Git, folder: Path) -> None:

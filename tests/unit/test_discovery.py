@@ -40,8 +40,8 @@ def test_nothing_set() -> None:
     with pytest.raises(SettingsFailed, match="No tenants are set") as failure:
         discover(Settings())
 
-    assert "EBHOOK_TENANTS_URL" in failure.value.next
-    assert "EBHOOK_TENANTS_NAMES" in failure.value.next
+    assert "EBHOOK_TENANTS_URL" in str(failure.value.next)
+    assert "EBHOOK_TENANTS_NAMES" in str(failure.value.next)
 
 
 def test_a_list_keeps_its_order() -> None:
@@ -133,7 +133,7 @@ def test_unknown_names(names: list[str], complaint: str) -> None:
 
     assert failure.value.what == complaint
     assert failure.value.exit_code == Exit.USAGE
-    assert failure.value.next == "See which there are: ebhook status"
+    assert str(failure.value.next) == "See which there are: ebhook status"
 
 
 # --- identifiers -------------------------------------------------------------------------------

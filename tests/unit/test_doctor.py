@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from ebhook.doctor.finding import DoctorFinding, fail, ok, warn
 from ebhook.doctor.show import WIDTH, as_text
+from ebhook.report.next_commands import NextCommands, plain
 
 
 def lines(*findings: DoctorFinding) -> list[str]:
-    return [" ".join(line.split()) for line in as_text(findings).splitlines()]
+    return [
+        " ".join(line.split()) for line in plain(as_text(findings, NextCommands())).splitlines()
+    ]
 
 
 def test_a_few_stay_by_themselves() -> None:

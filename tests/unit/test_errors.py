@@ -101,7 +101,7 @@ def test_an_error_has_three_parts(kind: type[EbhookError]) -> None:
     error = pickle.loads(pickle.dumps(kind("What.", "State.", "Next.")))
 
     assert type(error) is kind
-    assert (error.what, error.state, error.next) == ("What.", "State.", "Next.")
+    assert (error.what, error.state, str(error.next)) == ("What.", "State.", "Next.")
     assert str(error) == "What. State. Next."
     assert error.exit_code == kind.exit_code
 

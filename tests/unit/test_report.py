@@ -9,7 +9,7 @@ import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 from urllib.parse import quote
 
 import msgspec
@@ -21,6 +21,7 @@ from ebhook.database.url import parse_url
 from ebhook.errors import (
     ChainBroken,
     Exit,
+    FailedAt,
     LockHeld,
     MigrationFailed,
     RevisionUnknown,
@@ -48,16 +49,28 @@ from ebhook.events import (
 )
 from ebhook.fleet.standing import Standing, State, UnfinishedRevision
 from ebhook.lock.row import LockRow
+from ebhook.next_command import ebhook, then
 from ebhook.report.documents import error_document, lock_document, rollout_document, status_document
 from ebhook.report.lines import WORDS, line_of
+from ebhook.report.next_commands import NextCommands, plain
 from ebhook.report.reporter import Reporter
-from ebhook.report.tables import ALIKE, command, lock_text, rollout_text, status_text, table
+from ebhook.report.tables import ALIKE, lock_text, rollout_text, status_text, table
 from ebhook.results import Result
 from ebhook.secret import Secret
 from ebhook.tenant import Tenant
 
+PLAIN = NextCommands()
 NOON = datetime(2026, 3, 1, 12, 0, 7, 250_000, tzinfo=UTC)
 SQL = "ALTER TABLE visits ADD COLUMN notes TEXT"
+
+
+def rollout(*arguments: Any, **named: Any) -> str:
+    return plain(rollout_text(*arguments, **named))
+
+
+def status(*arguments: Any) -> str:
+    return plain(status_text(*arguments))
+
 
 # One of every event, with the line that a person reads; None: only programs want it.
 EVENTS: list[tuple[Event, str | None]] = [
@@ -114,7 +127,14 @@ EVENTS: list[tuple[Event, str | None]] = [
         "acme: downgraded, a5 → base, 1.0 s",
     ),
     (
-        TenantDone("acme", Outcome.FAILED, "a1", "a2", 1.0, "It failed. It stands at a2."),
+        TenantDone(
+            "acme",
+            Outcome.FAILED,
+            "a1",
+            "a2",
+            1.0,
+            MigrationFailed("It failed.", "It stands at a2."),
+        ),
         "acme: failed: It failed. It stands at a2.",
     ),
     (Stopping("the deadline is too near"), "nothing new is started: the deadline is too near"),
@@ -160,7 +180,7 @@ def test_every_event_is_tested() -> None:
 @pytest.mark.parametrize(("event", "line"), EVENTS, ids=lambda x: type(x).__name__)
 def test_every_event_has_its_line(event: Event, line: str | None) -> None:
     """What a person reads of it, on one line."""
-    assert line_of(event) == line
+    assert line_of(event, PLAIN) == line
     assert "\n" not in (line or "")
 
 
@@ -179,9 +199,10 @@ def test_every_event_is_logged(tmp_path: Path, event: Event) -> None:
     document = json.loads(log.read_text("utf-8"))
     assert document["event"] == type(event).__name__
     assert datetime.fromisoformat(document.pop("time")).tzinfo is not None
-    assert document == {"event": type(event).__name__, **msgspec.to_builtins(event)} or isinstance(
-        event, WaveStarted
-    )
+    assert document == {
+        "event": type(event).__name__,
+        **msgspec.to_builtins(event, enc_hook=lambda error: error_document(error, PLAIN)),
+    } or isinstance(event, WaveStarted)
 
 
 def test_a_password_is_not_logged_but_learned(tmp_path: Path) -> None:
@@ -238,6 +259,10 @@ def test_the_log_ends_with_the_error(tmp_path: Path) -> None:
         "state": "Nothing.",
         "next": "Merge.",
         "exit_code": 65,
+        "revision": None,
+        "statement": None,
+        "errno": None,
+        "stands_at": None,
     }
 
 
@@ -331,7 +356,8 @@ def test_a_password_that_is_a_key_leaves_the_log_readable(tmp_path: Path, passwo
 
 def test_the_document_of_a_rollout() -> None:
     """`boot --json` and `upgrade --json`: the keys that scripts depend on, and no others."""
-    error = MigrationFailed("acme: it failed.", "It stands at a2.", "Fix it.")
+    at = FailedAt("a2", statement=3, errno=1060, stands_at="a1")
+    error = MigrationFailed("acme: it failed.", "It stands at a2.", "Fix it.", at)
 
     document = rollout_document(
         "a5",
@@ -340,6 +366,7 @@ def test_the_document_of_a_rollout() -> None:
             result("zenith"),
             result("acme", Outcome.FAILED, before=None, after="a2", error=error),
         ],
+        PLAIN,
     )
 
     assert document == {
@@ -360,7 +387,17 @@ def test_the_document_of_a_rollout() -> None:
                 "before": None,
                 "after": "a2",
                 "seconds": 1.235,
-                "error": "acme: it failed. It stands at a2. Fix it.",
+                "error": {
+                    "error": "MigrationFailed",
+                    "what": "acme: it failed.",
+                    "state": "It stands at a2.",
+                    "next": "Fix it.",
+                    "exit_code": 2,
+                    "revision": "a2",
+                    "statement": 3,
+                    "errno": 1060,
+                    "stands_at": "a1",
+                },
             },
         ],
     }
@@ -368,7 +405,9 @@ def test_the_document_of_a_rollout() -> None:
 
 def test_the_document_of_a_dry_run() -> None:
     """The statements come with the tenant, as a list."""
-    (tenant,) = rollout_document("a5", Exit.OK, [result("acme", statements=(SQL,))])["tenants"]
+    (tenant,) = rollout_document("a5", Exit.OK, [result("acme", statements=(SQL,))], PLAIN)[
+        "tenants"
+    ]
 
     assert tenant["sql"] == [SQL]
 
@@ -389,6 +428,7 @@ def test_the_document_of_the_status() -> None:
                 error=RevisionUnknown("odd: stands at zz."),
             ),
         ],
+        PLAIN,
     )
 
     assert document["head"] == "a5"
@@ -403,7 +443,7 @@ def test_the_document_of_the_status() -> None:
     ]
     assert document["tenants"][0]["lock"]["holder"] == "i-0abc"
     assert document["tenants"][1]["lock"] is None
-    assert "zz" in document["tenants"][3]["error"]
+    assert "zz" in document["tenants"][3]["error"]["what"]
     assert json.loads(msgspec.json.encode(document)) == document
 
 
@@ -443,12 +483,16 @@ def test_the_document_of_a_lock(row: LockRow, since: str, alive: bool, frozen: b
 
 def test_the_document_of_an_error() -> None:
     """Its three parts, apart, and its exit code."""
-    assert error_document(LockHeld("Held.", "State.", "Wait.")) == {
+    assert error_document(LockHeld("Held.", "State.", "Wait."), PLAIN) == {
         "error": "LockHeld",
         "what": "Held.",
         "state": "State.",
         "next": "Wait.",
         "exit_code": 75,
+        "revision": None,
+        "statement": None,
+        "errno": None,
+        "stands_at": None,
     }
 
 
@@ -479,7 +523,7 @@ def test_the_text_of_a_rollout() -> None:
         result("two", Outcome.AT_HEAD),
     ]
 
-    text = rollout_text("a5", results, 2.5)
+    text = rollout("a5", results, 2.5, PLAIN)
 
     assert text == (
         "tenant  outcome     before  after  seconds\n"
@@ -503,15 +547,16 @@ def test_one_problem_is_told_once() -> None:
 
     def skipped(name: str) -> Skipped:
         return Skipped(
-            f"{name}: not started: halted.", "It stands at a1.", f"ebhook upgrade {name}"
+            f"{name}: not started: halted.", "It stands at a1.", then(ebhook("upgrade", name))
         )
 
-    text = rollout_text(
+    text = rollout(
         "a5",
         [result(name, Outcome.UNREACHABLE, before=None, after=None, error=away) for name in names]
         + [result(f"{n}2", Outcome.SKIPPED, after="a1", error=skipped(f"{n}2")) for n in "ab"]
         + [result("one", Outcome.SKIPPED, after="a2", error=replaced(skipped("one"), "a2"))],
         1,
+        PLAIN,
     )
 
     assert (
@@ -532,19 +577,20 @@ def test_another_target_than_head_is_not_called_head() -> None:
     """`upgrade --to`, and `downgrade` to where a tenant is already."""
     results = [result("acme", Outcome.AT_HEAD, before="a3", after="a3")]
 
-    assert "1 there already (head a5)" in rollout_text("a5", results, 1, target="a3")
-    assert "1 at head (head a5)" in rollout_text("a5", results, 1, target="a5")
-    assert "(the chain is empty)" in rollout_text(None, results, 1)
+    assert "1 there already (head a5)" in rollout("a5", results, 1, PLAIN, target="a3")
+    assert "1 at head (head a5)" in rollout("a5", results, 1, PLAIN, target="a5")
+    assert "(the chain is empty)" in rollout(None, results, 1, PLAIN)
 
 
 def test_the_text_of_the_status() -> None:
     """A line per tenant, the problems below, the head last."""
-    text = status_text(
+    text = status(
         "a5",
         [
             standing("acme", lock=ROW),
             standing("odd", State.UNREACHABLE, revisions=(), behind=None, error=LockHeld("No.")),
         ],
+        PLAIN,
     )
 
     first, second, *_ = text.split("\n")[1:]
@@ -584,7 +630,7 @@ def test_many_that_ended_alike_are_one_line() -> None:
         for n in range(ALIKE + 2)
     ]
 
-    text = rollout_text("a5", [result("acme", Outcome.FAILED), *skipped], 1)
+    text = rollout("a5", [result("acme", Outcome.FAILED), *skipped], 1, PLAIN)
 
     assert f"t0 and {ALIKE + 1} more  skipped" in text
     assert text.count("skipped  a1") == 1
@@ -603,19 +649,11 @@ def test_cells_of_any_text() -> None:
     ]
 
 
-def test_the_commands_to_type_next() -> None:
-    """They name the tenants as a shell reads them; all of them where that is what many means."""
-    assert command("upgrade", ["acme", "o'brien"]) == """ebhook upgrade acme 'o'"'"'brien'"""
-    assert command("upgrade", list("abcd")) == "ebhook upgrade"
-    assert command("lock clear", list("abcd")) == "ebhook lock clear a b c"
-    assert command("resolve", ["a", "b"], "--applied") == "ebhook resolve a --applied"
-
-
 def test_what_to_do_about_each_standing() -> None:
     """A line for what is behind, half done, frozen, left by the dead, or edited; none for what is
     well, or at work."""
     half = UnfinishedRevision("upgrade", "a3", ("a2",), 2)
-    text = status_text(
+    text = status(
         "a5",
         [
             standing("well"),
@@ -627,6 +665,7 @@ def test_what_to_do_about_each_standing() -> None:
             standing("dead", lock=replace(ROW, alive=False)),
             standing("other", edited=("a2",)),
         ],
+        PLAIN,
     )
 
     *_, next, sums = text.split("\n\n")
@@ -647,9 +686,12 @@ def test_each_problem_of_the_survey_is_said_once() -> None:
     stream = io.StringIO()
     report = Reporter(stream, live=False)
 
+    def away(name: str) -> Unreachable:
+        return Unreachable(f"{name}: away.", "")
+
     for name in ("acme", "zenith"):
-        report.emit(TenantDone(name, Outcome.UNREACHABLE, None, None, 0.0, f"{name}: away."))
-    report.emit(TenantDone("third", Outcome.FAILED, None, None, 1.0, "third: away."))
+        report.emit(TenantDone(name, Outcome.UNREACHABLE, None, None, 0.0, away(name)))
+    report.emit(TenantDone("third", Outcome.FAILED, None, None, 1.0, away("third")))
 
     assert stream.getvalue() == "acme: unreachable: away.\nthird: failed: away.\n"
 
