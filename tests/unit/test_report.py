@@ -55,7 +55,7 @@ from ebhook.report.lines import WORDS, line_of
 from ebhook.report.next_commands import NextCommands, plain
 from ebhook.report.reporter import Reporter
 from ebhook.report.tables import ALIKE, lock_text, rollout_text, status_text, table
-from ebhook.results import Result
+from ebhook.results import PlannedStatement, Result
 from ebhook.secret import Secret
 from ebhook.tenant import Tenant
 
@@ -405,9 +405,9 @@ def test_the_document_of_a_rollout() -> None:
 
 def test_the_document_of_a_dry_run() -> None:
     """The statements come with the tenant, as a list."""
-    (tenant,) = rollout_document("a5", Exit.OK, [result("acme", statements=(SQL,))], PLAIN)[
-        "tenants"
-    ]
+    (tenant,) = rollout_document(
+        "a5", Exit.OK, [result("acme", statements=(PlannedStatement(SQL, "a2"),))], PLAIN
+    )["tenants"]
 
     assert tenant["sql"] == [SQL]
 
