@@ -48,6 +48,14 @@ class WaveStarted:
 
 
 @dataclass(frozen=True)
+class WaitingForOthers:
+    """This instance only waits: `behind` tenants are not at head yet; `left` seconds until it gives up."""
+
+    behind: int
+    left: float
+
+
+@dataclass(frozen=True)
 class UpgradeStarted:
     """A worker process began with a tenant."""
 
@@ -161,6 +169,7 @@ class Stopping:
 Event = (
     SurveyDone
     | WaveStarted
+    | WaitingForOthers
     | UpgradeStarted
     | LockWaiting
     | LockTakenOver

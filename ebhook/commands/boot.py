@@ -28,7 +28,10 @@ def boot(options: Options) -> Exit:
         run, error = RolloutRun(None, None, 0, ()), None
         try:
             lenient = settings.boot.on_unreachable == "start"
-            run = bring(settings, report, holder, began=began, lenient=lenient)
+            reads_only = settings.boot.mode != "migrate"
+            run = bring(
+                settings, report, holder, began=began, lenient=lenient, reads_only=reads_only
+            )
         except EbhookError as failure:
             error = failure
         code = error.exit_code if error is not None else exit_code(run.results)

@@ -21,6 +21,7 @@ from ebhook.report.tables import problems_text, rollout_text
 from ebhook.results import PlannedStatement, Result, exit_code
 from ebhook.rollout.plan import Plan, canary_of
 from ebhook.rollout.scheduler import roll_out
+from ebhook.rollout.waiting import wait_for_others
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 
@@ -90,12 +91,14 @@ def bring(
     to: str | None = None,
     dry_run: bool = False,
     lenient: bool = False,
+    reads_only: bool = False,
 ) -> RolloutRun:
     """The rollout of `upgrade` and `boot`.
 
     Args:
         began: monotonic seconds from which the deadline counts.
         lenient: a tenant that cannot be reached is no canary: it would stop all others.
+        reads_only: others migrate (`boot.mode`).
     """
     chain, tenants = gather(settings, report, names)
     target = chain.find(to).id if to is not None else chain.head
@@ -113,8 +116,14 @@ def bring(
     )
     if dry_run:
         report.say("dry run: nothing is changed")
-    with last_gate(settings, chain, standings, target, report, deadline=plan.deadline) as permit:
-        results = roll_out(standings, chain, settings, holder, plan, report.emit, permit)
+    if reads_only:
+        patient = settings.boot.mode == "wait"
+        results = wait_for_others(standings, chain, settings, plan, report.emit, patient=patient)
+    else:
+        with last_gate(
+            settings, chain, standings, target, report, deadline=plan.deadline
+        ) as permit:
+            results = roll_out(standings, chain, settings, holder, plan, report.emit, permit)
     behind = sum(standing.state in (State.BEHIND, State.EMPTY) for standing in standings)
     halves = {s.tenant.name: s.half for s in standings if s.half is not None}
     return RolloutRun(chain.head, target, behind, results, halves)

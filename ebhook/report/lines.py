@@ -20,6 +20,7 @@ from ebhook.events import (
     SurveyDone,
     TenantDone,
     UpgradeStarted,
+    WaitingForOthers,
     WaveStarted,
 )
 from ebhook.report.next_commands import NextCommands
@@ -43,6 +44,9 @@ def line_of(event: Event, commands: NextCommands) -> str | None:
         case WaveStarted(name, tenants):
             few = len(tenants) < 6
             return f"{name} wave: {', '.join(tenants) if few else count(len(tenants), 'tenant')}"
+        case WaitingForOthers(behind, left):
+            be = "is" if behind == 1 else "are"
+            return f"{count(behind, 'tenant')} {be} behind; waiting for whoever migrates; {left:.0f} s left"
         case LockWaiting(tenant, holder, since, left):
             held = f" since {since:%H:%M:%S} UTC" if since else ""
             return f"{tenant}: waiting for {holder}, who has the lock{held}; {left:.0f} s left"

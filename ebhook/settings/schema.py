@@ -124,9 +124,11 @@ class LintSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class BootSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`start` lets the instance start all the same: exit 0, and a loud report.
 
+    `mode`: ``wait`` and ``check`` leave the migrating to others, and only read.
     `rules`: what becomes of pending revisions that break what protects running code and data.
     """
 
+    mode: Literal["migrate", "wait", "check"] = "migrate"
     rules: Literal["refuse", "warn", "off"] = "refuse"
     on_failure: Literal["fail", "start"] = "fail"
     on_unreachable: Literal["fail", "start"] = "fail"

@@ -45,6 +45,7 @@ from ebhook.events import (
     SurveyDone,
     TenantDone,
     UpgradeStarted,
+    WaitingForOthers,
     WaveStarted,
 )
 from ebhook.fleet.standing import Standing, State, UnfinishedRevision
@@ -77,6 +78,10 @@ EVENTS: list[tuple[Event, str | None]] = [
     (SurveyDone(80, 3, 0.084), "surveyed 80 tenants in 0.08 s: 3 behind"),
     (SurveyDone(1, 0, 0.5), "surveyed 1 tenant in 0.50 s: 0 behind"),
     (WaveStarted("canary", ("acme",)), "canary wave: acme"),
+    (
+        WaitingForOthers(2, 61.0),
+        "2 tenants are behind; waiting for whoever migrates; 61 s left",
+    ),
     (WaveStarted("rest", tuple("abcdefg")), "rest wave: 7 tenants"),
     (UpgradeStarted("acme"), None),
     (
