@@ -21,7 +21,7 @@ DOCTOR = then("What else may be wrong on this instance: ", ebhook("doctor"))
 def boot(options: Options) -> Exit:
     """0 when every tenant is at head, or when the settings let the instance start all the same."""
     began = time.monotonic()
-    settings = load_settings(options)
+    settings = load_settings(options, keep_unknown=True)
     with reporter(options) as report:
         holder = identify("boot", settings)
         remember_label(settings.root)

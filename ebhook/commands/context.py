@@ -38,8 +38,12 @@ class Options:
     commands: NextCommands = field(default_factory=NextCommands)
 
 
-def load_settings(options: Options) -> Settings:
-    """The settings in force; from here on this process has the environment's properties, too."""
+def load_settings(options: Options, *, keep_unknown: bool = False) -> Settings:
+    """The settings in force; from here on this process has the environment's properties, too.
+
+    Args:
+        keep_unknown: see `ebhook.settings.load`; then `check_unknown` has to follow.
+    """
     told = beanstalk.properties(os.environ)
     bundle = deployed.choose(options.bundle)
     try:
@@ -49,6 +53,7 @@ def load_settings(options: Options) -> Settings:
             config=options.config,
             platform=told.variables,
             timeout=beanstalk.command_timeout,
+            keep_unknown=keep_unknown,
         )
     finally:
         if bundle.note:
@@ -121,3 +126,22 @@ def look(
     unread = sum(standing.state is State.UNREACHABLE for standing in standings)
     report.emit(SurveyDone(len(standings), behind, time.monotonic() - began, unread))
     return standings
+
+
+def check_unknown(settings: Settings, standings: Sequence[Standing], report: Reporter) -> None:
+    """After the survey: variables that are no settings belong to a newer ebhook, if a newer bundle was
+    here; they are said, and a rollback goes on. Otherwise they are mistakes.
+
+    Raises:
+        SettingsFailed: no database is ahead of this bundle.
+    """
+    if not settings.unknown:
+        return
+    if not any(standing.state is State.AHEAD for standing in standings):
+        raise SettingsFailed(
+            "The settings have problems:\n" + "\n".join(f"  - {line}" for line in settings.unknown),
+            "No database was changed.",
+            then("Mend them, then see what is in force: ", ebhook("config")),
+        )
+    for line in settings.unknown:
+        report.say(f"{line}; a newer bundle was here, so this one goes on without")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ebhook.aws.deployed import identify
-from ebhook.commands.context import Options, gather, load_settings, look, reporter
+from ebhook.commands.context import Options, check_unknown, gather, load_settings, look, reporter
 from ebhook.commands.gate import last_gate
 from ebhook.errors import Exit, Unreachable
 from ebhook.fleet.standing import State, UnfinishedRevision
@@ -103,6 +103,7 @@ def bring(
     chain, tenants = gather(settings, report, names)
     target = chain.find(to).id if to is not None else chain.head
     standings = look(tenants, chain, settings, report)
+    check_unknown(settings, standings, report)
     unreachable = {s.tenant.name for s in standings if isinstance(s.error, Unreachable)}
     first = [t for t in tenants if not lenient or t.name not in unreachable]
     strangers = set(settings.rollout.canary or ()) - {tenant.name for tenant in tenants}

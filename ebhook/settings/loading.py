@@ -38,6 +38,7 @@ def load(
     config: Path | None = None,
     platform: Iterable[Variables] = (),
     timeout: Callable[[], float | None] | None = None,
+    keep_unknown: bool = False,
 ) -> Settings:
     """Reads ebhook.toml and the environment.
 
@@ -47,6 +48,8 @@ def load(
         config: the file to read instead (``--config``, or ``EBHOOK_CONFIG``).
         platform: more variables, for those that `environ` lacks; the first that has one counts.
         timeout: the seconds that the platform gives to a deployment; asked when no deadline is set.
+        keep_unknown: an EBHOOK_ variable that is no setting is left to the caller, in
+            `Settings.unknown`: a bundle that is rolled back meets those of a newer ebhook.
 
     Raises:
         SettingsFailed: with every problem found, not the first alone.
@@ -64,7 +67,8 @@ def load(
     given: dict[str, Given] = {}
     if file is not None:
         given.update(_from_file(file, problems))
-    given.update(_from_variables(variables, origins, problems))
+    unknown: list[str] = []
+    given.update(_from_variables(variables, origins, unknown))
     _fill_from_platform(given, variables, origins, problems)
     if timeout is not None and "rollout.deadline" not in given:
         _fill_deadline(given, timeout())
@@ -76,6 +80,8 @@ def load(
         except ValueError as error:
             problems.append(f"{key} (from {one.origin}): {error}")
     problems.extend(contradictions(values, given))
+    if problems or not keep_unknown:  # all of them are said at once
+        problems.extend(unknown)
     if problems:
         raise SettingsFailed(
             "The settings have problems:\n" + "\n".join(f"  - {line}" for line in problems),
@@ -95,6 +101,7 @@ def load(
         file=file.resolve() if file is not None else None,
         origins={key: one.origin for key, one in given.items()},
         metadata=_metadata(variables),
+        unknown=tuple(unknown),
     )
 
 
@@ -131,14 +138,14 @@ def _from_file(file: Path, problems: list[str]) -> Iterator[tuple[str, Given]]:
 
 
 def _from_variables(
-    variables: Mapping[str, str], origins: Mapping[str, str], problems: list[str]
+    variables: Mapping[str, str], origins: Mapping[str, str], unknown: list[str]
 ) -> Iterator[tuple[str, Given]]:
     for variable in sorted(variables):
         origin = origins[variable]
         if variable in VARIABLES:
             yield VARIABLES[variable], Given(variables[variable], origin, text=True)
         elif variable.startswith("EBHOOK_") and not _NOT_SETTINGS.fullmatch(variable):
-            problems.append(f"{origin}: is no setting{similar(variable, VARIABLES)}")
+            unknown.append(f"{origin}: is no setting{similar(variable, VARIABLES)}")
 
 
 def _fill_from_platform(

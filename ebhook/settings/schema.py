@@ -159,7 +159,8 @@ class NoticeSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is in force. `root` is the folder that relative paths start from.
 
-    `metadata` is where an EC2 instance can ask who it is; empty: nowhere.
+    `metadata` is where an EC2 instance can ask who it is; empty: nowhere. `unknown` are complaints about
+    EBHOOK_ variables that are no settings, where they were kept.
     """
 
     migrations: Name = "migrations"
@@ -188,6 +189,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     file: Path | None = None
     origins: Mapping[str, str] = {}
     metadata: str = METADATA
+    unknown: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -209,7 +211,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "aws": AwsSettings,
     "notice": NoticeSettings,
 }
-_OWN = ("root", "file", "origins", "metadata")
+_OWN = ("root", "file", "origins", "metadata", "unknown")
 
 # What tells which tenants there are. Those of AWS come with all that a URL has.
 OF_AWS = (

@@ -73,10 +73,16 @@ def test_deploy_scale_out_and_rollback(
     assert time.monotonic() - began < 10
     assert not [event for event in second.events() if event["event"] == "LockTaken"]
 
+    first.properties["EBHOOK_LATER_SETTING"] = "of a newer ebhook"
     back = first.deploy(bundle("linear", upto=3), "v1")
     assert back.code == Exit.OK, back.stdout
+    assert "EBHOOK_LATER_SETTING: is no setting; a newer bundle was here" in back.stdout
     assert "3 ahead" in back.stdout
     assert versions(agencies) == {"a005"}
+
+    again = first.deploy(bundle("linear"), "v2")
+    assert again.code == Exit.SETTINGS  # no database is ahead: the property is a mistake
+    assert "EBHOOK_LATER_SETTING: is no setting" in again.stdout
 
 
 @ON_MARIADB
