@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ebhook.cli.completion import revisions
+from ebhook.cli.completion import revisions, tenants
 from ebhook.cli.options import common_options, one_tenant, options, some_tenants
 from ebhook.cli.root import cli
 from ebhook.errors import Exit
@@ -177,25 +177,38 @@ def history(tenant: tuple[str, ...], everything: bool, **common: Any) -> Exit:
 
 
 @cli.command(short_help="Say whether a statement in doubt happened.")
-@one_tenant
-# Two flags that say nothing when they are not there: of a flag with two names, some releases of click
+@click.argument("tenant", nargs=-1, required=True, shell_complete=tenants)
+# Flags that say nothing when they are not there: of a flag with two names, some releases of click
 # make a "no".
 @click.option("--applied", is_flag=True, help="Your word: the statement is in the database.")
 @click.option("--not-applied", is_flag=True, help="Your word: it is not in the database.")
+@click.option("--undo", is_flag=True, help="Take your word back, until the next upgrade.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @common_options
-def resolve(tenant: str, applied: bool, not_applied: bool, **common: Any) -> Exit:
+def resolve(
+    tenant: tuple[str, ...],
+    applied: bool,
+    not_applied: bool,
+    undo: bool,
+    yes: bool,
+    **common: Any,
+) -> Exit:
     """Settle a statement of which ebhook cannot tell whether it happened before a crash.
 
-    Without --applied or --not-applied it shows the statement, and its table then and now.
+    It shows the statement, and its table then and now. On a terminal it asks; elsewhere your word is
+    --applied or --not-applied.
 
     \b
     Examples:
       ebhook resolve acme
-      ebhook resolve acme --applied
+      ebhook resolve acme zenith --applied
+      ebhook resolve acme --undo
     """
-    from ebhook.commands.resolve import resolve
+    from ebhook.commands.resolve import Word, resolve
 
-    if applied and not_applied:
-        raise click.UsageError("it is either --applied or --not-applied")
-    word = applied if applied or not_applied else None
-    return resolve(options(**common), tenant=tenant, applied=word)
+    said = {Word.APPLIED: applied, Word.NOT_APPLIED: not_applied, Word.UNDO: undo}
+    words = [word for word, is_said in said.items() if is_said]
+    if len(words) > 1:
+        raise click.UsageError("it is one of --applied, --not-applied and --undo")
+    word = words[0] if words else None
+    return resolve(options(**common), names=tenant, word=word, yes=yes)

@@ -51,6 +51,7 @@ COLUMNS = {
 }
 LONGEST = 2000  # characters of a statement that are kept for people
 BETWEEN = "\n;\n"
+_SERVER_SAID = "; the server had said: "
 _NOW = "UTC_TIMESTAMP(6)"
 _ADDED_AND_CHANGED = 1 + 2  # rows, as the server counts them with ON DUPLICATE KEY UPDATE
 
@@ -258,9 +259,48 @@ class Journal:
             values["digest"] = fold(entry.digest or "", entry.pending.sql)
             values["+statements"] = entry.pending.sql[:LONGEST] + BETWEEN
         self.write(entry.id, values)
+        # What the entry was, so that the word can be taken back.
+        was = {
+            "revision": entry.revision,
+            "position": entry.position,
+            "digest": entry.digest,
+            "pending": entry.pending.sql,
+            "pending_objects": entry.pending.dumped(),
+        }
         said = f"statement {entry.position + 1} of {entry.revision} counts as {word}"
-        self.add("resolve", {**who(holder), "note": said}, finished=True)
+        said += f"{_SERVER_SAID}{entry.note}" if entry.note else ""
+        self.add("resolve", {**who(holder), **was, "note": said}, finished=True)
         self.connection.commit()
+
+    def take_back(self, holder: Holder) -> Entry | None:
+        """Undoes the last `resolve`, unless an upgrade has gone on from it. Commits.
+
+        Returns:
+            The entry as it was before, with its statement in doubt; None: there is no such word.
+        """
+        entry = self.unfinished()
+        words = [one for one in self.entries() if one.kind in ("resolve", "resolve_undone")]
+        word = words[-1] if words else None
+        if entry is None or entry.pending is not None or word is None or word.pending is None:
+            return None
+        after, digest = word.position, word.digest
+        said, _, server_said = (word.note or "").partition(_SERVER_SAID)
+        if not said.endswith("not applied"):
+            after, digest = word.position + 1, fold(word.digest or "", word.pending.sql)
+        if (entry.revision, entry.position, entry.digest) != (word.revision, after, digest):
+            return None
+        values: dict[str, object] = {
+            "pending": word.pending.sql,
+            "pending_objects": word.pending.dumped(),
+            "position": word.position,
+            "digest": word.digest,
+            "note": server_said or None,
+        }
+        self.write(entry.id, values)
+        note = f"statement {word.position + 1} of {word.revision} is in doubt again"
+        self.add("resolve_undone", {**who(holder), "note": note}, finished=True)
+        self.connection.commit()
+        return self.unfinished()
 
     def note(self, kind: str, holder: Holder, note: str) -> None:
         """A line of history that is no revision (a cleared lock), if there is a journal. Commits."""

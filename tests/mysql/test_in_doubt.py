@@ -14,6 +14,7 @@ from ebhook.scratch.installation import Flavour
 from tests.conftest import AnyServer
 from tests.support.proxy import Where
 from tests.support.single_tenant import COUNT, CREATE_LAST, EMAIL, PHONE, Clinic
+from tests.support.terminal import on_terminal
 
 # --- in doubt ---------------------------------------------------------------------------------------
 
@@ -140,7 +141,7 @@ def test_resolve_shows_the_statement_and_its_table_then_and_now(clinic: Clinic) 
     assert shown.code == as_json.code == 2
     assert "ALTER TABLE old ADD COLUMN x INT" in shown.stdout
     assert "+  `x` int" in shown.stdout
-    assert as_json.json()["resolved"] is None
+    assert as_json.json()["tenants"][0]["resolved"] is None
     assert clinic.cli("boot").code == 2
 
     assert clinic.cli("resolve", clinic.name, "--applied").code == 0
@@ -151,11 +152,52 @@ def test_resolve_shows_the_statement_and_its_table_then_and_now(clinic: Clinic) 
     assert "statement 1 of a002 counts as applied" in history
 
 
+def test_a_word_can_be_taken_back_until_the_next_upgrade(clinic: Clinic) -> None:
+    """The question is the same again, and the other answer can be given; after an upgrade it is late."""
+    clinic.do("CREATE TABLE old (id INT) ENGINE=MyISAM")
+    clinic.statements("a002", EMAIL, "ALTER TABLE old ADD COLUMN x INT", after="a001")
+    clinic.dies("ALTER TABLE old", Where.AFTER)
+    before = clinic.cli("resolve", clinic.name).stdout
+
+    for word in ("--not-applied", "--applied"):
+        assert clinic.cli("resolve", clinic.name, "--undo").code == 64
+        assert clinic.cli("resolve", clinic.name, word).code == 0
+        assert clinic.cli("resolve", clinic.name, "--undo").code == 0
+        assert clinic.cli("resolve", clinic.name).stdout == before
+        assert clinic.cli("boot").code == 2
+
+    assert clinic.cli("resolve", clinic.name, "--applied").code == 0
+    clinic.succeeds()
+    assert clinic.columns("old") == ["id", "x"]
+    assert clinic.cli("resolve", clinic.name, "--undo").code == 64
+
+
+def test_resolve_asks_on_a_terminal(clinic: Clinic) -> None:
+    """It shows what will be believed; whoever leaves it open changes nothing."""
+    clinic.do("CREATE TABLE old (id INT) ENGINE=MyISAM")
+    clinic.statements("a002", "ALTER TABLE old ADD COLUMN x INT", after="a001")
+    clinic.dies("ALTER TABLE old", Where.AFTER)
+
+    code, said = on_terminal(
+        "resolve", clinic.name, types="leave it\n", cwd=clinic.folder, env=clinic.env()
+    )
+    assert code == 2
+    assert "ebhook will believe that it is in the database" in said
+    assert "Nothing was changed." in said
+
+    code, said = on_terminal(
+        "resolve", clinic.name, types="applied\n", cwd=clinic.folder, env=clinic.env()
+    )
+    assert code == 0
+    assert "counts as applied now" in said
+    clinic.succeeds()
+
+
 def test_resolve_takes_one_word(clinic: Clinic) -> None:
     ran = clinic.cli("resolve", clinic.name, "--applied", "--not-applied")
 
     assert ran.code == 64
-    assert "either --applied or --not-applied" in ran.stderr
+    assert "one of --applied, --not-applied and --undo" in ran.stderr
 
 
 def test_resolve_refuses_what_is_decided(clinic: Clinic) -> None:
