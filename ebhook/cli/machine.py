@@ -46,8 +46,11 @@ def doctor(tenant: tuple[str, ...], sends: bool, **common: Any) -> Exit:
 @click.option("--cloudwatch", is_flag=True, help="Also ship the log to CloudWatch Logs.")
 @click.option("--overwrite", is_flag=True, help="Replace files that differ from ebhook's.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
+@click.option("--check", is_flag=True, help="For CI: write nothing; exit 1 if anything is amiss.")
 @common_options
-def init(folder: Path, cloudwatch: bool, overwrite: bool, dry_run: bool, **common: Any) -> Exit:
+def init(
+    folder: Path, cloudwatch: bool, overwrite: bool, dry_run: bool, check: bool, **common: Any
+) -> Exit:
     """Put the hooks, the .ebextensions and a commented ebhook.toml into an application.
 
     What is there already is left as it is, and what differs is shown.
@@ -57,6 +60,7 @@ def init(folder: Path, cloudwatch: bool, overwrite: bool, dry_run: bool, **commo
       ebhook init
       ebhook init --dry-run
       ebhook init ../shop --cloudwatch
+      ebhook init --check
     """
     from ebhook.commands.init import init
 
@@ -66,6 +70,7 @@ def init(folder: Path, cloudwatch: bool, overwrite: bool, dry_run: bool, **commo
         cloudwatch=cloudwatch,
         overwrite=overwrite,
         dry_run=dry_run,
+        check=check,
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ebhook.aws.bundle import SETTINGS, BundleFile, FileState, bundle_files, warnings
+from ebhook.aws.bundle import SETTINGS, BundleFile, FileState, bundle_files
+from ebhook.aws.bundle_checks import warnings
 from ebhook.commands.context import Options
 from ebhook.errors import Exit, SettingsFailed, UsageFailed
 from ebhook.next_command import ebhook, then
@@ -21,9 +22,20 @@ WORDS = {
 
 
 def init(
-    options: Options, *, folder: Path, cloudwatch: bool, overwrite: bool, dry_run: bool
+    options: Options,
+    *,
+    folder: Path,
+    cloudwatch: bool,
+    overwrite: bool,
+    dry_run: bool,
+    check: bool = False,
 ) -> Exit:
-    """0 when all is in place; 1 when a file differs and was left as it is."""
+    """0 when all is in place; 1 when a file differs and was left as it is.
+
+    Args:
+        check: write nothing; 1 also for a file that is not there yet, and for a warning.
+    """
+    dry_run = dry_run or check
     if not folder.is_dir():
         raise UsageFailed(
             f"There is no folder {folder}.", next=then("See: ", ebhook("init", words=["--help"]))
@@ -34,6 +46,8 @@ def init(
     complaints = warnings(folder)
     left = [f for f in found if _differs(f) and (dry_run or not overwrite)]
     code = Exit.FINDINGS if left else Exit.OK
+    if check and (complaints or any(f.state is FileState.NEW for f in found)):
+        code = Exit.FINDINGS
     if options.json:
         files = [{"file": f.name, "state": f.state.value} for f in found]
         print_json({"files": files, "warnings": complaints, "exit_code": int(code)})

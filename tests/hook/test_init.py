@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,11 @@ from ebhook.aws.bundle import (
     EXTENSION,
     HOOKS,
     SETTINGS,
+    TEMPLATES,
     FileState,
     bundle_files,
-    warnings,
 )
+from ebhook.aws.bundle_checks import warnings
 from ebhook.errors import Exit
 from ebhook.settings import KEYS, load
 from tests.conftest import Ebhook
@@ -38,6 +41,14 @@ def app(tmp_path: Path) -> Path:
 
 def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def archived(folder: Path) -> set[str]:
+    """The files of the bundle that `eb deploy` would make of what is committed."""
+    zipped = subprocess.run(
+        ["git", "archive", "--format=zip", "HEAD"], cwd=folder, check=True, capture_output=True
+    ).stdout
+    return set(zipfile.ZipFile(io.BytesIO(zipped)).namelist())
 
 
 def test_this_project_has_its_own_files() -> None:
@@ -189,6 +200,10 @@ def test_files_that_do_not_get_into_the_bundle(
     told = [line for line in warnings(app) if line.startswith(name)]
 
     assert {line.split()[2] for line in told} == left_out
+    git(app, "add", "--all")
+    git(app, "commit", "--quiet", "--message", "x", "--allow-empty")
+    if name == ".gitignore":
+        assert set(TEMPLATES) - {CLOUDWATCH} - archived(app) == left_out
 
 
 def test_an_ebignore_is_read_without_a_repository(ebhook: Ebhook, tmp_path: Path) -> None:
@@ -212,7 +227,7 @@ def test_without_git_an_ebignore_is_not_judged(
 
 def test_a_bundle_without_ebhook(ebhook: Ebhook, app: Path) -> None:
     """The hook runs what requirements.txt installs."""
-    (app / "requirements.txt").write_text("flask\n# not ebhook-like\nmy-ebhook\n")
+    (app / "requirements.txt").write_text("flask\n# ebhook\nmy-ebhook\nebhook-like\n")
     ebhook("init", cwd=app)
 
     (told,) = warnings(app)
@@ -235,3 +250,121 @@ def test_another_hook_that_upgrades(ebhook: Ebhook, app: Path) -> None:
         ".platform/hooks/postdeploy/01_migrate.sh",
         ".ebextensions/01.config",
     ]
+
+
+@pytest.mark.parametrize(
+    "attributes", [".platform export-ignore\n", ".platform/hooks/** export-ignore\n"]
+)
+def test_files_that_git_does_not_export(ebhook: Ebhook, app: Path, attributes: str) -> None:
+    """`git archive` leaves them out; so say the warnings, and no others."""
+    ebhook("init", cwd=app)
+    (app / ".gitattributes").write_text(attributes)
+    git(app, "add", "--all")
+    git(app, "commit", "--quiet", "--message", "x")
+
+    told = {line.split()[2] for line in warnings(app) if line.startswith(".gitattributes")}
+
+    assert told == set(TEMPLATES) - {CLOUDWATCH} - archived(app) != set()
+
+
+@pytest.mark.parametrize(
+    "attributes", ["", ".platform/** eol=lf\n", "*.sh -text\n*.config -text\n"]
+)
+def test_ends_of_lines_that_git_writes(ebhook: Ebhook, app: Path, attributes: str) -> None:
+    """A machine that has core.autocrlf makes bundles with CRLF, unless .gitattributes says otherwise."""
+    ebhook("init", cwd=app)
+    (app / ".gitattributes").write_text(attributes)
+    git(app, "add", "--all")
+    git(app, "commit", "--quiet", "--message", "x")
+    git(app, "config", "core.autocrlf", "true")
+    zipped = subprocess.run(
+        ["git", "archive", "--format=zip", "HEAD"], cwd=app, check=True, capture_output=True
+    ).stdout
+    files = zipfile.ZipFile(io.BytesIO(zipped))
+    spoilt = {name for name in (*HOOKS, EXTENSION) if b"\r\n" in files.read(name)}
+
+    told = {line.partition(":")[0] for line in warnings(app) if "autocrlf" in line}
+
+    assert told == spoilt
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"requirements.txt": "ebhook>=1 ; python_version > '3'\n"}, True),
+        ({"requirements.txt": "./wheels/ebhook-0.1.0-py3-none-any.whl\n"}, True),
+        ({"requirements.txt": "ebhook @ git+https://git.example.com/tools/ebhook.git@main\n"}, True),
+        ({"requirements.txt": "git+https://git.example.com/tools/ebhook.git#egg=ebhook\n"}, True),
+        ({"requirements.txt": "-r requirements/base.txt\n", "requirements/base.txt": "-r all.txt",
+          "requirements/all.txt": "flask\nEBHOOK\n"}, True),
+        ({"requirements.txt": "-e .\n", "pyproject.toml": 'dependencies = ["flask", "ebhook"]'}, True),
+        ({"requirements.txt": ".\n", "setup.cfg": "install_requires =\n    ebhook\n"}, True),
+        ({"requirements.txt": "-e .\n", "pyproject.toml": 'dependencies = ["flask"]'}, False),
+        ({"Pipfile": '[packages]\nebhook = "*"\n'}, True),
+        ({"pyproject.toml": 'dependencies = [\n  "ebhook[dask]",\n]'}, True),
+        ({"requirements.txt": "-r requirements.txt\nebhooks\nebhook-like\n# ebhook\n"}, False),
+    ],
+)  # fmt: skip
+def test_where_ebhook_may_be_required(
+    ebhook: Ebhook, app: Path, files: dict[str, str], found: bool
+) -> None:
+    """In every form that pip and the platform read."""
+    ebhook("init", cwd=app)
+    (app / "requirements.txt").unlink()
+    for name, text in files.items():
+        (app / name).parent.mkdir(exist_ok=True)
+        (app / name).write_text(text)
+
+    told = [line for line in warnings(app) if "has no ebhook" in line]
+
+    assert (told == []) is found
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("Procfile", "web: flask db upgrade && gunicorn app", "Procfile: upgrades databases, too"),
+        ("Buildfile", "build: alembic upgrade head", "Buildfile: upgrades databases, too"),
+        ("scripts/deploy.sh", "flask db upgrade", "scripts/deploy.sh: upgrades databases, too"),
+        ("Procfile", "web: gunicorn app  # no flask db upgrade here", None),
+        ("Dockerfile", "FROM python", "Dockerfile: on a Docker platform"),
+        (".elasticbeanstalk/config.yml", "global:\n  default_platform: Python 3.9 running on 64bit",
+         ".elasticbeanstalk/config.yml: Python 3.9 running on 64bit is older than Python 3.11"),
+        (".elasticbeanstalk/config.yml", "global:\n  default_platform: Node.js 20",
+         ".elasticbeanstalk/config.yml: Node.js 20 has no Python"),
+        (".elasticbeanstalk/config.yml", "global:\n  default_platform: Python 3.12 on 64bit", None),
+        (".ebextensions/02.config", "container_commands:\n  01:\n    command: flask seed\n",
+         ".ebextensions/02.config: 'flask seed' is a container_command"),
+        (".ebextensions/02.config", "commands:\n  01:\n    command: flask seed\n", None),
+        (".ebextensions/02.config", "container_commands:\n  01:\n    command: ls\nfiles:\n  a: manage.py x\n",
+         None),
+    ],
+)  # fmt: skip
+def test_what_else_is_in_the_bundle(
+    ebhook: Ebhook, app: Path, name: str, text: str, told: str | None
+) -> None:
+    """Other upgrades, commands that come too early, platforms without a Python; and no false alarm."""
+    ebhook("init", cwd=app)
+    (app / name).parent.mkdir(exist_ok=True)
+    (app / name).write_text(text)
+
+    found = warnings(app)
+
+    assert [line for line in found if told is None or not line.startswith(told)] == []
+    assert len(found) == (told is not None)
+
+
+def test_a_check_for_ci(ebhook: Ebhook, app: Path) -> None:
+    """`init --check` writes nothing, and exits 1 for a file that is not there, differs, or will not work."""
+    lacks = ebhook("init", "--check", cwd=app)
+    assert lacks.code == Exit.FINDINGS
+    assert not (app / ".platform").exists()
+
+    ebhook("init", cwd=app)
+    git(app, "add", "--all")
+    assert ebhook("init", "--check", cwd=app).code == Exit.OK
+
+    (app / "requirements.txt").write_text("flask\n")
+    warned = ebhook("init", "--check", cwd=app)
+    assert warned.code == Exit.FINDINGS
+    assert "has no ebhook" in warned.stdout
