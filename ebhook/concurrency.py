@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -114,6 +114,20 @@ def in_threads(function: Callable[[T], R], items: Sequence[T], most: int) -> Ite
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
+
+
+class BackgroundCall(Generic[T]):
+    """Runs `function` beside the caller, who asks for its `result()` later, which raises what it raised."""
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        pool = ThreadPoolExecutor(max_workers=1)
+        self._future = pool.submit(function)
+        pool.shutdown(wait=False)
+
+    def result(self) -> T:
+        return self._future.result()
 
 
 def die_with_parent(parent: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from pathlib import Path
 from typing import Any
 
 import click
@@ -34,8 +35,15 @@ def boot(**common: Any) -> Exit:
     "--to", metavar="REV", shell_complete=revisions, help="Stop at this revision, not at head."
 )
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would run; change nothing.")
+@click.option(
+    "--plan",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Do what this file of ebhook plan --out says; refuse a tenant that differs from it.",
+)
 @common_options
-def upgrade(tenant: tuple[str, ...], to: str | None, dry_run: bool, **common: Any) -> Exit:
+def upgrade(
+    tenant: tuple[str, ...], to: str | None, dry_run: bool, plan: Path | None, **common: Any
+) -> Exit:
     """Bring tenants (all, when none is named) to head, by hand.
 
     \b
@@ -43,10 +51,11 @@ def upgrade(tenant: tuple[str, ...], to: str | None, dry_run: bool, **common: An
       ebhook upgrade
       ebhook upgrade acme --dry-run
       ebhook upgrade acme zenith --to 7f3a
+      ebhook upgrade --plan plan.json
     """
     from ebhook.commands.upgrade import upgrade
 
-    return upgrade(options(**common), names=tenant, to=to, dry_run=dry_run)
+    return upgrade(options(**common), names=tenant, to=to, dry_run=dry_run, plan=plan)
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})
@@ -93,6 +102,39 @@ def status(tenant: tuple[str, ...], watch: bool, every: float, **common: Any) ->
     if watch:
         return watch_status(options(**common), names=tenant, every=every)
     return status(options(**common), names=tenant)
+
+
+@cli.command(short_help="Show what an upgrade would do where, and what is in its way.")
+@some_tenants
+@click.option(
+    "--to", metavar="REV", shell_complete=revisions, help="Plan up to this revision, not to head."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the plan there, for upgrade --plan.",
+)
+@click.option("--markdown", is_flag=True, help="For a pull request.")
+@common_options
+def plan(
+    tenant: tuple[str, ...], to: str | None, out: Path | None, markdown: bool, **common: Any
+) -> Exit:
+    """Show what an upgrade would do where: tenants with the same work together, its statements,
+    how the server would run them, and what is in the way now. Nothing is changed.
+
+    How a server runs a statement is asked of a scratch server of the same version, on empty copies
+    of the tables; where there is none, it is not known.
+
+    \b
+    Examples:
+      ebhook plan
+      ebhook plan acme --to 7f3a
+      ebhook plan --out plan.json
+      ebhook plan --markdown >> "$GITHUB_STEP_SUMMARY"
+    """
+    from ebhook.commands.plan import plan
+
+    return plan(options(**common), names=tenant, to=to, out=out, markdown=markdown)
 
 
 @cli.command(short_help="Show which tenants' schemas differ from the others'.")

@@ -30,7 +30,14 @@ def boot(options: Options) -> Exit:
             lenient = settings.boot.on_unreachable == "start"
             reads_only = settings.boot.mode != "migrate"
             run = bring(
-                settings, report, holder, began=began, lenient=lenient, reads_only=reads_only
+                settings,
+                report,
+                holder,
+                began=began,
+                lenient=lenient,
+                reads_only=reads_only,
+                plan_file=settings.plan_file,
+                drift=settings.boot.drift,
             )
         except EbhookError as failure:
             error = failure

@@ -6,13 +6,17 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ebhook.aws.deployed import identify
+from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, check_unknown, gather, load_settings, look, reporter
 from ebhook.commands.gate import last_gate
-from ebhook.errors import Exit, Unreachable
+from ebhook.errors import Exit, Unreachable, UsageFailed
 from ebhook.fleet.standing import State, UnfinishedRevision
 from ebhook.holder import Holder
+from ebhook.next_command import ebhook, then
 from ebhook.report.documents import print_json, rollout_document
 from ebhook.report.lines import count
 from ebhook.report.next_commands import NextCommands
@@ -24,6 +28,9 @@ from ebhook.rollout.scheduler import roll_out
 from ebhook.rollout.waiting import wait_for_others
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
+
+if TYPE_CHECKING:
+    from ebhook.plan.document import SavedPlan
 
 
 @dataclass(frozen=True)
@@ -39,14 +46,28 @@ class RolloutRun:
 
 
 def upgrade(
-    options: Options, *, names: Sequence[str] = (), to: str | None = None, dry_run: bool = False
+    options: Options,
+    *,
+    names: Sequence[str] = (),
+    to: str | None = None,
+    dry_run: bool = False,
+    plan: Path | None = None,
 ) -> Exit:
-    """Brings the named tenants (all, when none is named) to head, or to `to`."""
+    """Brings the named tenants (all, when none is named) to head, or to `to`; or does what `plan` says."""
     began = time.monotonic()
     settings = load_settings(options)
     with reporter(options) as report:
         holder = identify("upgrade", settings)
-        run = bring(settings, report, holder, began=began, names=names, to=to, dry_run=dry_run)
+        run = bring(
+            settings,
+            report,
+            holder,
+            began=began,
+            names=names,
+            to=to,
+            dry_run=dry_run,
+            plan_file=plan,
+        )
         code = exit_code(run.results)
         document = rollout_document(run.head, code, run.results, options.commands)
         report.log({"event": "Report", **document})
@@ -92,16 +113,22 @@ def bring(
     dry_run: bool = False,
     lenient: bool = False,
     reads_only: bool = False,
+    plan_file: Path | None = None,
+    drift: str = "off",
 ) -> RolloutRun:
     """The rollout of `upgrade` and `boot`.
 
     Args:
+        plan_file: a plan that was made before; what differs from it is refused.
+        drift: what is done about tables that are not as the other tenants have them (boot.drift).
         began: monotonic seconds from which the deadline counts.
         lenient: a tenant that cannot be reached is no canary: it would stop all others.
         reads_only: others migrate (`boot.mode`).
     """
     chain, tenants = gather(settings, report, names)
+    saved = _saved(plan_file, to, chain)
     target = chain.find(to).id if to is not None else chain.head
+    target = saved.target if saved is not None else target
     standings = look(tenants, chain, settings, report)
     check_unknown(settings, standings, report)
     unreachable = {s.tenant.name for s in standings if isinstance(s.error, Unreachable)}
@@ -121,6 +148,19 @@ def bring(
         patient = settings.boot.mode == "wait"
         results = wait_for_others(standings, chain, settings, plan, report.emit, patient=patient)
     else:
+        if saved is not None or drift != "off":
+            from ebhook.plan.guards import guarded  # late: a boot without either has no use for it
+
+            standings = guarded(
+                standings,
+                chain,
+                settings,
+                target,
+                report.emit,
+                report.say,
+                saved=saved,
+                drift=drift,
+            )
         with last_gate(
             settings, chain, standings, target, report, deadline=plan.deadline
         ) as permit:
@@ -128,6 +168,25 @@ def bring(
     behind = sum(standing.state in (State.BEHIND, State.EMPTY) for standing in standings)
     halves = {s.tenant.name: s.half for s in standings if s.half is not None}
     return RolloutRun(chain.head, target, behind, results, halves)
+
+
+def _saved(path: Path | None, to: str | None, chain: Chain) -> SavedPlan | None:
+    if path is None:
+        return None
+    from ebhook.plan.document import read_plan
+
+    if to is not None:
+        raise UsageFailed(
+            "A plan says itself where to go.",
+            next=then("Leave --to out, or plan again: ", ebhook("plan", words=["--to", to])),
+        )
+    saved = read_plan(path)
+    if saved.target is not None and not chain.knows([saved.target]):
+        raise UsageFailed(
+            f"{path} leads to {saved.target}, which this chain does not have.",
+            next=then("Plan again: ", ebhook("plan", words=["--out", str(path)])),
+        )
+    return saved
 
 
 def _canary(

@@ -68,7 +68,7 @@ def benches(settings: Settings, flavours: Iterable[str], say: Say) -> Iterator[l
     with ExitStack() as stack:
         stack.enter_context(_ended_politely())
         if settings.scratch_url is not None:
-            yield [_given(settings)]
+            yield [given_bench(settings)]
             return
         found = []
         for flavour in flavours:
@@ -92,7 +92,8 @@ def _ended_politely() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _given(settings: Settings) -> Bench:
+def given_bench(settings: Settings) -> Bench:
+    """The server that `scratch_url` names. Raises `SettingsFailed`, `Unreachable`, `Refused`."""
     assert settings.scratch_url is not None
     url = parse_url(settings.scratch_url.reveal())
     if url.database:

@@ -87,12 +87,16 @@ class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RolloutSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`canary` unset means the first tenant; empty means none. `deadline` in seconds."""
+    """`canary` unset means the first tenant; empty means none. `deadline` in seconds.
+
+    `plan`: a file of `ebhook plan --out`, to which a boot is held.
+    """
 
     canary: tuple[Name, ...] | None = None
     workers: Annotated[int, Meta(ge=1, le=64)] = 4
     max_failures: Count = 3
     deadline: Positive = 540.0
+    plan: Name | None = None
 
 
 class DdlSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,13 +129,15 @@ class BootSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`start` lets the instance start all the same: exit 0, and a loud report.
 
     `mode`: ``wait`` and ``check`` leave the migrating to others, and only read.
-    `rules`: what becomes of pending revisions that break what protects running code and data.
+    `rules`: what becomes of pending revisions that break what protects running code and data. `drift`: of
+    tenants whose tables, of those that the pending statements touch, are not as the other tenants have them.
     """
 
     mode: Literal["migrate", "wait", "check"] = "migrate"
     rules: Literal["refuse", "warn", "off"] = "refuse"
     on_failure: Literal["fail", "start"] = "fail"
     on_unreachable: Literal["fail", "start"] = "fail"
+    drift: Literal["off", "warn", "refuse"] = "off"
 
 
 class DriftSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -190,6 +196,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     origins: Mapping[str, str] = {}
     metadata: str = METADATA
     unknown: tuple[str, ...] = ()
+
+    @property
+    def plan_file(self) -> Path | None:
+        """The plan to apply, absolute."""
+        return self.root / self.rollout.plan if self.rollout.plan is not None else None
 
     @property
     def folder(self) -> Path:
