@@ -136,6 +136,12 @@ def subject(ended: Ended, hidden: Hidden) -> str:
     if ended.error is not None:
         what = ended.error.what.partition("\n")[0].rstrip(":.")
     line = f"ebhook boot failed on {who}: {what}"
+    if ended.code is Exit.OK:
+        upgraded = sum(result.outcome is Outcome.UPGRADED for result in ended.results)
+        line = (
+            f"ebhook boot on {who}: {count(len(ended.results), 'tenant')} at head, "
+            f"{upgraded} of them upgraded"
+        )
     if ended.trial:
         line = f"ebhook doctor on {who}: a trial, nothing failed"
     return str(hidden(line)).encode("ascii", "replace").decode()[:100]
@@ -239,8 +245,9 @@ def send(ended: Ended, settings: Settings, hidden: Hidden) -> list[str]:
 def _wanted(
     ended: Ended, settings: Settings, hidden: Hidden
 ) -> Iterator[tuple[str, Callable[[], None]]]:
-    notice, failed = settings.notice, ended.code is not Exit.OK or ended.trial
-    if not (notice.cloudwatch or (failed and (notice.sns or notice.event_bus))):
+    notice, failed = settings.notice, ended.code is not Exit.OK
+    tells = failed or ended.trial or notice.success
+    if not (notice.cloudwatch or (tells and (notice.sns or notice.event_bus))):
         return
 
     def account() -> Account:
@@ -262,12 +269,13 @@ def _wanted(
         from ebhook.aws.client import put_event
 
         document = fitting(hidden(detail(ended)))
-        kind = "ebhook trial" if ended.trial else "ebhook boot failed"
+        kind = "ebhook boot failed" if failed else "ebhook boot succeeded"
+        kind = "ebhook trial" if ended.trial else kind
         put_event(str(notice.event_bus), kind, document, account())
 
     if notice.cloudwatch:
         yield "The metrics were", put_metrics
-    if failed and notice.sns:
+    if tells and notice.sns:
         yield f"The notice to {notice.sns} was", publish
-    if failed and notice.event_bus:
+    if tells and notice.event_bus:
         yield f"The notice to {notice.event_bus} was", put_event

@@ -154,12 +154,14 @@ class AwsSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NoticeSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a boot tells the world: metrics each time; to `sns` and `event_bus` when it failed."""
+    """What a boot tells the world: metrics each time; to `sns` and `event_bus` when it failed, and with
+    `success` also when it did not."""
 
     namespace: Name = "ebhook"
     cloudwatch: bool = False
     sns: TopicArn | None = None
     event_bus: Name | None = None
+    success: bool = False
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):

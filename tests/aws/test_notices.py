@@ -143,6 +143,16 @@ def test_a_notice_has_an_end() -> None:
     assert f"and {1000 - TOLD} more: ebhook status" in told
 
 
+def test_a_boot_that_ended_well_in_a_line() -> None:
+    """For whoever wants to hear of those, too."""
+    done = ended(result("a", Outcome.UPGRADED), result("b", Outcome.AT_HEAD), code=Exit.OK)
+
+    assert (
+        subject(done, shown)
+        == "ebhook boot on i-0abc (prod): 2 tenants at head, 1 of them upgraded"
+    )
+
+
 def test_an_event_has_an_end() -> None:
     """Fifty long errors are cut until EventBridge takes them; each tenant is still there."""
     long = MigrationFailed("é" * 9000, "é" * 9000, "Mend it.")
@@ -268,7 +278,7 @@ def test_a_failure_is_told(
 def test_a_success_is_counted_and_not_told(
     ebhook: Ebhook, fleet: Fleets, aws: Cloud, inbox: Inbox
 ) -> None:
-    """Metrics are for every boot, notices for those that failed."""
+    """Metrics are for every boot, notices for those that failed, unless more is wanted."""
     agencies = fleet(1)
     env = aws.environment | inbox.env
     env |= {"EBHOOK_TENANTS_URL": agencies.url(agencies.names[0])}
@@ -278,6 +288,13 @@ def test_a_success_is_counted_and_not_told(
     assert ran.code == Exit.OK, ran.stderr
     assert aws.calls == ["cloudwatch:PutMetricData"]
     assert not inbox.messages()
+
+    again = ebhook("boot", cwd=PROJECTS / "linear", env=env | {"EBHOOK_NOTICE_SUCCESS": "true"})
+
+    assert again.code == Exit.OK, again.stderr
+    by_topic, by_bus = sorted(inbox.messages(), key=lambda message: "Message" not in message)
+    assert by_topic["Subject"].endswith(": 1 tenant at head, 0 of them upgraded")
+    assert by_bus["detail-type"] == "ebhook boot succeeded"
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,16 @@ import yaml
 
 from ebhook.aws import beanstalk
 from ebhook.aws.bundle import CLOUDWATCH, EXTENSION, HOOKS, template
+from ebhook.errors import Exit
+from ebhook.holder import Holder
+from ebhook.report.notices import Ended, metric_data
+from ebhook.settings import default_of
 from tests.support.hook.instance import Instance
 
 Instances = Callable[..., Instance]
 Bundle = Callable[..., Path]
 
-SECTIONS = {"option_settings", "files", "commands", "container_commands", "packages"}
+SECTIONS = {"option_settings", "files", "commands", "container_commands", "packages", "Resources"}
 OPTIONS = {"aws:elasticbeanstalk:command": {"Timeout"}}
 COMMAND_KEYS = {"command", "cwd", "env", "test", "ignoreErrors", "leader_only"}
 LOG = str(beanstalk.LOG)
@@ -76,6 +80,21 @@ def test_the_time_is_one_that_the_platform_takes() -> None:
     options = parsed(EXTENSION)["option_settings"]["aws:elasticbeanstalk:command"]
 
     assert 600 <= int(options["Timeout"]) <= 3600
+
+
+def test_the_alarm_watches_a_metric_that_boots_send() -> None:
+    """Its name, its unit's meaning and its dimension are those of the metrics."""
+    (alarm,) = parsed(CLOUDWATCH)["Resources"].values()
+    holder = Holder("i-0abc", 1, "prod", "v7", "boot", "t")
+    ended = Ended("9c11", (), 0, 1.0, Exit.PERSON, False, holder)
+    (metric,) = [m for m in metric_data(ended) if m["MetricName"] == "BootFailed"]
+    wanted = alarm["Properties"]
+
+    assert alarm["Type"] == "AWS::CloudWatch::Alarm"
+    assert wanted["Namespace"] == default_of("notice.namespace")
+    assert wanted["MetricName"] == "BootFailed"
+    assert [d["Name"] for d in wanted["Dimensions"]] == [d["Name"] for d in metric["Dimensions"]]
+    assert metric["Value"] >= wanted["Threshold"]
 
 
 def test_hook_and_extension_name_the_same_log() -> None:
