@@ -9,6 +9,7 @@ An error says three things: ``what`` happened, the ``state`` now, and the ``next
     ├── TryAgain                       75   may pass by itself
     │   ├── LockHeld                        another instance, or a person, has the tenant
     │   ├── Unreachable                     no connection
+    │   │   └── NoAnswer                        nothing there speaks MySQL in time
     │   ├── ConnectionLost                  the connection broke while something was under way
     │   ├── Deadlocked                      the server undid a transaction of ours
     │   ├── Transient                       refused for now: a fail-over, a rotation, throttling
@@ -127,6 +128,10 @@ class LockHeld(TryAgain):
 
 
 class Unreachable(TryAgain):
+    pass
+
+
+class NoAnswer(Unreachable):
     pass
 
 

@@ -6,23 +6,37 @@ SQLAlchemy would cost a boot at head more than all the rest.
 
 from __future__ import annotations
 
+import re
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
 import pymysql
 from pymysql.constants import CLIENT, SERVER_STATUS
-from pymysql.err import MySQLError
+from pymysql.err import MySQLError, OperationalError
 
 from ebhook.database import tls
 from ebhook.database.errno import BUSY, DENIED, LOST, PASSING, READ_ONLY, Errno
 from ebhook.database.url import Url
-from ebhook.errors import ConnectionLost, EbhookError, Refused, Unreachable, one_line
+from ebhook.errors import (
+    ConnectionLost,
+    EbhookError,
+    NoAnswer,
+    Refused,
+    Transient,
+    Unreachable,
+    one_line,
+)
 from ebhook.next_command import ebhook, then
 
 Connection = pymysql.Connection
+
+# Seconds for which a server may be silent after the login: longer than it waits for a lock by
+# `ddl.lock_wait_timeout`. Only a statement of a migration may take longer (`patient`).
+SILENCE = 30.0
 
 
 @lru_cache(maxsize=256)
@@ -66,9 +80,31 @@ class SecureConnection(Connection):
             return super()._create_ssl_ctx(demanded)  # type: ignore[misc]
         return tls.preferred()
 
+    def _get_server_information(self) -> None:
+        with self._well_formed():
+            super()._get_server_information()  # type: ignore[misc]
+
     def _request_authentication(self) -> None:
         tls.insist(self, self._context)
-        super()._request_authentication()  # type: ignore[misc]
+        with self._well_formed():
+            super()._request_authentication()  # type: ignore[misc]
+
+    def _read_query_result(self, unbuffered: bool = False) -> None:
+        with self._well_formed():
+            super()._read_query_result(unbuffered=unbuffered)  # type: ignore[misc]
+
+    @contextmanager
+    def _well_formed(self) -> Iterator[None]:
+        """What is no packet of MySQL's protocol (cut short, empty, another protocol's) is a lost
+        connection. PyMySQL raises whatever its parser comes to."""
+        try:
+            yield
+        except (MySQLError, OSError, EbhookError, RuntimeError, UnicodeEncodeError):
+            raise
+        except Exception as error:
+            self._force_close()  # type: ignore[attr-defined]
+            words = f"what came is no packet of MySQL's protocol ({type(error).__name__})"
+            raise OperationalError(int(Errno.LOST), words) from None
 
     def close(self) -> None:
         with suppress(MySQLError):
@@ -83,7 +119,9 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
         timeout: seconds for connecting and logging in.
 
     Raises:
-        Unreachable: no answer, or the server is full for now.
+        NoAnswer: nothing there speaks MySQL in that time.
+        Unreachable: the server is full for now.
+        Transient: the password that AWS keeps is not the server's, as in the middle of a rotation.
         Refused: the server answered, and said no.
     """
     credential = url.credential
@@ -96,7 +134,7 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
             if errno(error) != Errno.ACCESS_DENIED or credential is None:
                 raise
             # The password was changed after it was read: it is read again, once.
-            connection = _open(credential.fresh(url), database, timeout)
+            connection = _open_after_rotation(credential.fresh(url), database, timeout)
     except UnicodeEncodeError:
         raise Refused(
             f"{url.host}:{url.port}: the user name or password cannot be sent in its character set.",
@@ -105,7 +143,7 @@ def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
     except (MySQLError, OSError, RuntimeError) as error:
         problem = explain(error, url, database)
         if isinstance(problem, ConnectionLost):  # before there was one: nothing was under way
-            problem = Unreachable(problem.what, next=then("Check the server: ", ebhook("doctor")))
+            problem = NoAnswer(problem.what, next=then("Check the server: ", ebhook("doctor")))
         raise problem from None
     _keep_alive(connection)
     return connection
@@ -116,6 +154,19 @@ _TAKEN = (
     "bind_address", "charset", "collation", "init_command", "program_name", "server_public_key",
     "sql_mode", "unix_socket",
 )  # fmt: skip
+
+
+def _open_after_rotation(url: Url, database: str | None, timeout: float) -> Connection:
+    try:
+        return _open(url, database, timeout)
+    except MySQLError as error:
+        if errno(error) != Errno.ACCESS_DENIED:
+            raise
+        raise Transient(
+            f"{url.host}:{url.port} refused {url.user or 'the login'} with the password that AWS "
+            f"keeps (a rotation under way?): {text_of(error)}.",
+            next=then("If it is none, mend the secret; see: ", ebhook("doctor")),
+        ) from None
 
 
 def _open(url: Url, database: str | None, timeout: float) -> Connection:
@@ -137,9 +188,27 @@ def _open(url: Url, database: str | None, timeout: float) -> Connection:
         if url.options.get(name):
             options[name] = url.options[name]
     connection = SecureConnection(url, **options)
-    # For the login alone: a long ALTER is silent, and the server is the one that knows.
-    vars(connection).update(_read_timeout=None, _write_timeout=None)
+    silence = max(SILENCE, timeout)
+    vars(connection).update(_read_timeout=silence, _write_timeout=silence)
     return connection
+
+
+def allow_silence(connection: Connection, seconds: float) -> None:
+    """From now on the server may take so many seconds for an answer, where `SILENCE` is too little
+    or too much."""
+    vars(connection).update(_read_timeout=seconds, _write_timeout=seconds)
+
+
+@contextmanager
+def patient(connection: Connection) -> Iterator[None]:
+    """In the block the server may be silent for as long as it wants: it runs a long statement, and
+    whoever started the process sees to its end."""
+    before = {name: vars(connection)[name] for name in ("_read_timeout", "_write_timeout")}
+    vars(connection).update(dict.fromkeys(before))
+    try:
+        yield
+    finally:
+        vars(connection).update(before)
 
 
 def login_of(connection: Connection, url: Url) -> Url:
@@ -150,16 +219,32 @@ def login_of(connection: Connection, url: Url) -> Url:
 def connect_patiently(
     url: Url, *, database: str | None, timeout: float, deadline: float
 ) -> Connection:
-    """`connect`, tried again while the server is unreachable or full; the retry is imported late."""
-    try:
-        return connect(url, database=database, timeout=timeout)
-    except Unreachable:
-        from ebhook.database.retry import retrying
+    """`connect`, tried again for `timeout` seconds while the server is unreachable or full.
 
-        patience = min(deadline, time.monotonic() + timeout)
-        return retrying(on=Unreachable, attempts=8, deadline=patience)(
-            connect, url, database=database, timeout=timeout
-        )
+    Args:
+        timeout: seconds, for all attempts together.
+        deadline: monotonic seconds; no attempt goes on after it (but each has one second).
+    """
+    until = min(deadline, time.monotonic() + timeout)
+
+    def attempt() -> Connection:
+        return connect(url, database=database, timeout=max(1.0, until - time.monotonic()))
+
+    try:
+        return attempt()
+    except Unreachable:
+        if time.monotonic() >= until:
+            raise
+        from ebhook.database.retry import retrying  # late: most connect at once
+
+        return retrying(on=Unreachable, attempts=8, deadline=until)(attempt)
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Does the server take no writes now? A replica, or what was the writer before a fail-over."""
+    if errno(error) == Errno.CANT_LOCK:  # InnoDB's own number says why, in the text alone
+        return re.search(r"errno: 165\b", text_of(error)) is not None
+    return errno(error) in READ_ONLY
 
 
 def explain(error: BaseException, url: Url, database: str | None) -> EbhookError:
@@ -184,8 +269,8 @@ def explain(error: BaseException, url: Url, database: str | None) -> EbhookError
             f"There is no database {database!r} on {where} (1049).",
             next=then("Create it, or take it out of the list of tenants: ", ebhook("config")),
         )
-    if number in READ_ONLY:
-        return Refused(
+    if is_read_only(error):
+        return Transient(
             f"{where} is read-only: {words}.",
             next="Point the tenants' URL at the writer (after a fail-over: run again).",
         )
@@ -217,17 +302,15 @@ def explain(error: BaseException, url: Url, database: str | None) -> EbhookError
         return Refused(
             f"{where}: {error}.", next=then("Check the URL's options: ", ebhook("config"))
         )
-    return Unreachable(
+    return NoAnswer(
         f"{where} cannot be reached: {words}.",
         next=then("Check host, port and network: ", ebhook("doctor")),
     )
 
 
 def _keep_alive(connection: Connection) -> None:
-    """A cut network shows after about a minute, not after the kernel's two hours.
-
-    There is no read time-out: a long ALTER is silent, and the server is the one that knows.
-    """
+    """A cut network shows after about a minute, not after the kernel's two hours, also while a
+    statement runs that may be silent (`patient`)."""
     sock = getattr(connection, "_sock", None)
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

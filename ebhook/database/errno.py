@@ -8,6 +8,7 @@ from enum import IntEnum
 class Errno(IntEnum):
     """MySQL's and MariaDB's error numbers, by the servers' own names (ER_… and CR_…)."""
 
+    CANT_LOCK = 1015
     CON_COUNT_ERROR = 1040
     DBACCESS_DENIED = 1044
     ACCESS_DENIED = 1045

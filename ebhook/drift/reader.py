@@ -19,8 +19,7 @@ from ebhook.drift.catalog import CatalogReader, unseen_by
 from ebhook.drift.fingerprint import of_table
 from ebhook.drift.snapshot import Snapshot, TableSnapshot
 from ebhook.errors import EbhookError
-from ebhook.fleet.logins import LoginGroup, by_login
-from ebhook.fleet.survey import THREADS
+from ebhook.fleet.logins import THREADS, LoginGroup, by_login
 from ebhook.fleet.survey_reader import present_schemas, why_absent
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant

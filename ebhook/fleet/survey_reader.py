@@ -12,6 +12,7 @@ from pymysql.err import MySQLError
 from ebhook.chain.graph import Chain
 from ebhook.database.connection import (
     Connection,
+    allow_silence,
     connect_patiently,
     errno,
     explain,
@@ -48,6 +49,8 @@ def read_server(
         for tenant in tenants:
             yield tenant.name, TenantReading(error=error)
         return
+    # A statement may wait for a table that somebody has locked; more would be silence.
+    allow_silence(connection, settings.connect_timeout + settings.ddl.lock_wait_timeout)
     reader = SurveyReader(connection, chain, settings, deep)
     try:
         for start in range(0, len(tenants), BATCH):

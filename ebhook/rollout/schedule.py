@@ -124,7 +124,8 @@ class Schedule:
 
     def wake_at(self, now: float) -> float | None:
         """When to ask again although nothing has happened; None: not before something does."""
-        if self._decided:
+        ready = self._at(Place.WAITING) and self._free > 0 and not self.halted
+        if self._decided or ready:
             return now
         times = [job.retry_at for job in self._at(Place.LATER).values()]
         if not self.halted:

@@ -10,18 +10,20 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
 from ebhook.chain.graph import Chain
-from ebhook.concurrency import Background, Interruption
-from ebhook.errors import ConnectionLost
+from ebhook.concurrency import Background, Budget, Interruption, shortage_of
+from ebhook.errors import ConnectionLost, EbhookError, Stopped, Transient
 from ebhook.events import Emit, LockTaken, UpgradeStarted
 from ebhook.fleet.standing import Standing
 from ebhook.fleet.survey import survey
 from ebhook.holder import Holder
+from ebhook.next_command import ebhook, then
 from ebhook.results import Result
-from ebhook.rollout.ending import Escalation, InFlight, end_statements
+from ebhook.rollout.ending import EndingStep, Escalation, InFlight, end_statement
 from ebhook.rollout.messages import Finished
 from ebhook.rollout.plan import Plan
 from ebhook.rollout.schedule import Begin, Decision, Look, Schedule, told
@@ -52,12 +54,21 @@ def roll_out(
     for result in schedule.results.values():
         emit(told(result))
     todo = [s for s in standings if s.tenant.name not in schedule.results]
+    budget = Budget(plan.deadline, settings.rollout.grace)
     if todo:
-        with WorkerPool(settings, chain, todo[0].tenant.url, emit) as pool:
-            if permit is not None:
-                permit()
-            with Interruption() as interruption, Background() as background:
-                RolloutLoop(schedule, holder, emit, pool, interruption, background).run()
+        with Interruption() as interruption, Background() as background:
+            try:
+                with WorkerPool(
+                    settings, chain, todo[0].tenant.url, emit, budget, interruption
+                ) as pool:
+                    if permit is not None:
+                        permit()
+                    RolloutLoop(schedule, holder, emit, pool, interruption, background).run()
+            except Stopped as stopped:  # before there was a worker
+                schedule.halt(stopped.what)
+                for decision in schedule.decide(time.monotonic()):
+                    assert not isinstance(decision, Begin | Look)
+                    emit(decision)
     return [schedule.results[standing.tenant.name] for standing in standings]
 
 
@@ -72,17 +83,17 @@ class RolloutLoop:
     interruption: Interruption
     background: Background
     running: dict[Worker, InFlight] = field(default_factory=dict)
-    ending: Escalation = field(init=False)
+    escalation: Escalation = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ending = Escalation(self.schedule.plan.deadline)
+        self.escalation = Escalation(self.pool.budget)
 
     def run(self) -> None:
         """Fills the schedule's results."""
         while not self.schedule.over:
             for decision in self.schedule.decide(time.monotonic()):
                 self._carry_out(decision)
-            self._end_what_is_late()
+            self._escalate()
             if not self.schedule.over:
                 self._listen()
 
@@ -108,12 +119,23 @@ class RolloutLoop:
         )
         try:
             worker = self.pool.start(order)
-        except OSError:  # the template is gone, and all workers with it
-            self.schedule.not_begun(tenant.name)
-            self.schedule.halt("the process that holds the migrations died")
+        except OSError as error:
+            self._not_begun(tenant.name, error)
             return
         self.emit(UpgradeStarted(tenant.name))
         self.running[worker] = InFlight(tenant)
+
+    def _not_begun(self, name: str, error: OSError) -> None:
+        words = shortage_of(error)
+        if words is not None:
+            self.schedule.failed(name, _no_worker(name, words), time.monotonic())
+            return
+        # The template is gone, and all workers with it: a new one goes on.
+        self.schedule.not_begun(name)
+        try:
+            self.pool.reload()
+        except EbhookError as problem:
+            self.schedule.halt(problem.what.rstrip("."))
 
     def _look(self, look: Look) -> None:
         began, schedule = time.monotonic(), self.schedule
@@ -129,7 +151,7 @@ class RolloutLoop:
     def _listen(self) -> None:
         """Waits for a worker, a server, a signal, or the next thing that the clock brings."""
         now = time.monotonic()
-        times = [self.schedule.wake_at(now), self.ending.wake_at(now)]
+        times = [self.schedule.wake_at(now), self.escalation.wake_at()]
         until = min((at for at in times if at is not None), default=None)
         output = self.pool.output
         sources: list[Any] = [*self.running, self.interruption, self.background]
@@ -159,7 +181,8 @@ class RolloutLoop:
         self.pool.done(worker, message)
         name = flight.tenant.name
         if message is None:
-            died = ConnectionLost(f"{name}: the worker process died.", "", "")
+            how = "died" if self.escalation.is_patient else "was ended"
+            died = ConnectionLost(f"{name}: the worker process {how}.", "", "")
             self.schedule.failed(name, died, now)
         elif message.error is not None:
             self.schedule.failed(name, message.error, now)
@@ -172,10 +195,32 @@ class RolloutLoop:
     def _interrupted(self) -> None:
         self.interruption.drain()
         self.schedule.halt(self.interruption.name)
-        self.ending.signalled(self.interruption.count, time.monotonic())
+        self.escalation.signalled(self.interruption.count, time.monotonic())
         for worker in self.running:
             worker.stop()
 
-    def _end_what_is_late(self) -> None:
-        if self.ending.is_due(time.monotonic()):
-            end_statements(self.running.values(), self.schedule.settings)
+    def _escalate(self) -> None:
+        """Ends what still runs when its time is over."""
+        now = time.monotonic()
+        for step in self.escalation.due(now):
+            if step is EndingStep.END_STATEMENTS:
+                self.schedule.halt("the time is over")
+                for worker, flight in self.running.items():
+                    worker.stop()
+                    end = partial(end_statement, flight, self.schedule.settings)
+                    self.background.call(end, lambda _: None)
+            elif step is EndingStep.KILL_WORKERS and self.running:
+                self.pool.kill()
+        if self.escalation.is_over:
+            for worker, flight in list(self.running.items()):  # a process that cannot be killed
+                del self.running[worker]
+                lost = ConnectionLost(f"{flight.tenant.name}: the worker does not end.", "", "")
+                self.schedule.failed(flight.tenant.name, lost, now)
+            self.schedule.give_up(now)
+
+
+def _no_worker(name: str, words: str) -> Transient:
+    return Transient(
+        f"{name}: no worker could be started: {words}.",
+        next=then("Free memory, processes and descriptors here, then: ", ebhook("upgrade", name)),
+    )

@@ -6,8 +6,8 @@ goes on to another tenant only if nothing of the one before can be left in it (s
 
     boot ──control socket──> template ──fork──> worker ──its own socket──> boot
 
-Nobody outlives `boot`: the template ends when the control socket does, and the kernel ends the
-workers with the template. A worker's socket that ends without a result means that it died.
+No process outlives `boot`: the template ends when the control socket does, or with `boot` itself, and
+the workers end with the template. A worker's socket that ends without a result means that it died.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ebhook.chain.graph import Chain
+from ebhook.concurrency import Budget, Interruption
 from ebhook.database.url import Url
-from ebhook.errors import EbhookError, StateUnknown
+from ebhook.errors import EbhookError, StateUnknown, Stopped, Transient
 from ebhook.events import Emit, Event, PasswordRead, Printed
 from ebhook.next_command import ebhook, then
 from ebhook.rollout.messages import Finished
@@ -31,8 +33,8 @@ from ebhook.rollout.worker_process import LineWriter
 from ebhook.settings import Settings
 from ebhook.upgrade.messages import Order
 
-if TYPE_CHECKING:
-    pass
+LOSSES = 2  # how often the template may die and be loaded anew
+LAST_WORDS = 2.0  # seconds for the template to end by itself
 
 # What is imported stays, and is shared with the workers: nothing of it is worth a collection.
 _MAIN = "import gc; gc.disable(); from ebhook.rollout.worker_process import main; main()"
@@ -101,58 +103,117 @@ class WorkerOutput:
 
 @dataclass
 class WorkerPool:
-    """The loaded process that workers are forked from. Use as a context manager."""
+    """The loaded process that workers are forked from. Use as a context manager.
+
+    `url` is a tenant's, for env.py's rehearsal. `budget` and `interruption` end the loading, too.
+    """
 
     settings: Settings
     chain: Chain
-    url: Url  # of a tenant, for env.py's rehearsal
+    url: Url
     emit: Emit
+    budget: Budget
+    interruption: Interruption
     process: subprocess.Popen[bytes] = field(init=False)
     control: Connection = field(init=False)
     output: WorkerOutput = field(init=False)
     free: list[Worker] = field(init=False, default_factory=list)
+    losses: int = field(init=False, default=0)
 
     def __enter__(self) -> WorkerPool:
+        self._begin()
+        return self
+
+    def reload(self) -> None:
+        """A new template after the old one died.
+
+        Raises:
+            Transient: it has died too often, or cannot be started now.
+            EbhookError: as for the first one.
+        """
+        self.losses += 1
+        self._close()
+        if self.losses > LOSSES:
+            raise self._died()
+        self._begin()
+
+    def _begin(self) -> None:
+        try:
+            self._spawn()
+        except OSError as error:
+            raise Transient(
+                f"The process that loads the migrations could not be started: {error.strerror}.",
+                next=then("Free memory and processes on this machine, then: ", ebhook("upgrade")),
+            ) from None
+        try:
+            self.control.send((self.settings, self.chain, self.url))
+            problem = self._answer()
+        except (EOFError, OSError):
+            problem = self._died()
+        except BaseException:
+            self.kill()
+            self._close()
+            raise
+        if problem is not None:
+            self._close()
+            raise problem
+
+    def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
         reader, writer = os.pipe()
-        with theirs:
+        try:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno())],
+                [sys.executable, "-P", "-c", _MAIN, str(os.getpid()), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=writer,  # ours is for the report alone
                 stderr=writer,
             )
-        os.close(writer)
+        except BaseException:
+            os.close(reader)
+            ours.close()
+            raise
+        finally:
+            os.close(writer)
+            theirs.close()
         self.control, self.output = Connection(ours.detach()), WorkerOutput(reader, self.emit)
-        try:
-            self.control.send((self.settings, self.chain, self.url))
-            problem = self._answer()
-        except (EOFError, OSError):
-            problem = StateUnknown(
-                "The process that loads the migrations died.",
-                "No database was touched.",
-                then("Look at the output above, then: ", ebhook("status")),
-            )
-        if problem is not None:
-            self.__exit__()
-            raise problem
-        return self
 
     def _answer(self) -> EbhookError | None:
-        """How the loading went; passes on what is said meanwhile."""
+        """How the loading went; passes on what is said meanwhile. Raises `Stopped`."""
         while True:
-            output = [] if self.output.ended else [self.output.fileno()]
-            if self.control in wait([self.control, *output]):
+            sources: list[Any] = [self.control, self.interruption]
+            sources += [] if self.output.ended else [self.output]
+            ready: list[Any] = wait(sources, self.budget.left())
+            if self.control in ready:
                 message: EbhookError | PasswordRead | None = self.control.recv()
                 if not isinstance(message, PasswordRead):
                     return message
                 self.emit(message)
+            elif self.interruption in ready or not ready:
+                why = self.interruption.name or "the deadline came"
+                raise Stopped(f"{why} while the migrations were loaded")
             else:
                 self.output.drain()
 
+    def _died(self) -> EbhookError:
+        """What to say of a template that is gone."""
+        code = self.process.wait()
+        what = "The process that loads the migrations died"
+        if code < 0:  # by a signal, as of the kernel when memory is short
+            return Transient(
+                f"{what} (signal {-code}).",
+                next=then("Is memory short? Look at dmesg, then: ", ebhook("upgrade")),
+            )
+        return StateUnknown(
+            f"{what}.", "No database was touched.", then("Look at the output above, then: ", ebhook("status"))
+        )
+
     def start(self, order: Order) -> Worker:
-        """A worker for one tenant: a free one, or a new one."""
+        """A worker for one tenant: a free one, or a new one.
+
+        Raises:
+            OSError: the template is gone, or the machine is short of something (`shortage_of`).
+        """
         from multiprocessing.reduction import send_handle
 
         while self.free:
@@ -161,9 +222,13 @@ class WorkerPool:
                 return worker
             worker.socket.close()
         ours, theirs = socket.socketpair()
-        with theirs:
-            self.control.send(order)
-            send_handle(self.control, theirs.fileno(), self.process.pid)
+        try:
+            with theirs:
+                self.control.send(order)
+                send_handle(self.control, theirs.fileno(), self.process.pid)
+        except OSError:
+            ours.close()
+            raise
         return Worker(order, Connection(ours.detach()))
 
     def done(self, worker: Worker, finished: Finished | None) -> None:
@@ -173,13 +238,26 @@ class WorkerPool:
         else:
             worker.socket.close()
 
+    def kill(self) -> None:
+        """Ends the template at once, and with it every worker: their sessions end with them."""
+        self.process.kill()
+
     def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
         for worker in self.free:
             worker.socket.close()
+        self.free.clear()
         self.control.close()
+        until = time.monotonic() + LAST_WORDS
         while self.process.poll() is None:  # it may still have something to say
-            if not self.output.ended and wait([self.output.fileno()], 0.01):
-                self.output.drain()
-            elif self.output.ended:
+            if time.monotonic() > until:  # an application's thread that does not end
+                self.kill()
                 self.process.wait()
+            elif self.output.ended:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(0.01)
+            elif wait([self.output.fileno()], 0.01):
+                self.output.drain()
         self.output.close()

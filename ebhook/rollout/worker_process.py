@@ -9,6 +9,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from io import TextIOBase
@@ -20,9 +21,16 @@ from typing import TYPE_CHECKING, Any
 from ebhook.aws import beanstalk
 from ebhook.aws.deployed import modules_of
 from ebhook.chain.graph import Chain
-from ebhook.concurrency import become, die_with_parent
+from ebhook.concurrency import become, die_with_parent, shortage_of
 from ebhook.database.url import Url
-from ebhook.errors import ChainBroken, EbhookError, SettingsFailed, StateUnknown
+from ebhook.errors import (
+    ChainBroken,
+    ConnectionLost,
+    EbhookError,
+    SettingsFailed,
+    StateUnknown,
+    Transient,
+)
 from ebhook.events import Emit, PasswordRead, Printed
 from ebhook.next_command import ebhook, then
 from ebhook.rollout.messages import Finished
@@ -35,10 +43,12 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """The template's own life: load, then fork a worker for each order."""
-    die_with_parent(os.getppid())
+    handle, parent = int(sys.argv.pop()), int(sys.argv.pop())
+    die_with_parent(parent)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # `boot` decides, and then closes the socket
-    control = Connection(int(sys.argv.pop()))
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the rehearsal is waited for
+    control = Connection(handle)
     settings, chain, url = control.recv()
     try:
         _become_the_application(settings)
@@ -57,7 +67,9 @@ def main() -> None:
     except BrokenPipeError:  # `boot` has ended meanwhile
         return
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the workers
+    signal.signal(
+        signal.SIGCHLD, signal.SIG_IGN
+    )  # children are reaped automatically, so no zombies
     _serve(control, project, url)
 
 
@@ -118,7 +130,13 @@ def _rehearse(project: Project, url: Url) -> None:
     """Runs env.py once, in a fork, so that the connections it opens are not inherited."""
     ours, theirs = socket.socketpair()
     template = os.getpid()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as error:
+        raise Transient(
+            f"No process could be started to rehearse {project.env_py}: {error.strerror}.",
+            next=then("Free memory and processes on this machine, then: ", ebhook("upgrade")),
+        ) from None
     if child == 0:
         die_with_parent(template)
         out = Connection(theirs.detach())
@@ -151,7 +169,12 @@ def _serve(control: Connection, project: Project, url: Url) -> None:
             handle: int = recv_handle(control)
         except (EOFError, OSError):
             return
-        if os.fork() == 0:
+        try:
+            child = os.fork()
+        except OSError as error:  # too many processes, or no memory: this tenant's matter
+            _refuse(Connection(handle), order, error)
+            continue
+        if child == 0:
             gc.enable()
             control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -161,6 +184,16 @@ def _serve(control: Connection, project: Project, url: Url) -> None:
         if not warm:  # while the first worker, a canary as a rule, is busy
             warm = True
             _warm(url)
+
+
+def _refuse(out: Connection, order: Order, error: OSError) -> None:
+    """There is no worker for `order`."""
+    refused = Transient(
+        f"{order.tenant.name}: no worker could be started: {error.strerror}.",
+        next=then("Free memory and processes on this machine, then: ", ebhook("upgrade")),
+    )
+    with suppress(OSError), out:
+        out.send(Finished(error=refused))
 
 
 def _work(out: Connection, project: Project, order: Order) -> None:
@@ -209,6 +242,10 @@ def _carry_out(project: Project, order: Order, emit: Emit, stop: Callable[[], bo
     except EbhookError as error:
         return Finished(error=error)
     except BaseException as error:
+        words = shortage_of(error)
+        if words is not None:
+            what = f"{order.tenant.name}: its worker could not go on: {words}."
+            return Finished(error=ConnectionLost(what, "", ""))
         traceback.print_exc()
         return Finished(error=_bug(order, error))
 

@@ -87,7 +87,7 @@ class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RolloutSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`canary` unset means the first tenant; empty means none. `deadline` in seconds.
+    """`canary` unset means the first tenant; empty means none. `deadline`, `grace` in seconds.
 
     `plan`: a file of `ebhook plan --out`, to which a boot is held.
     """
@@ -96,6 +96,7 @@ class RolloutSettings(Struct, frozen=True, forbid_unknown_fields=True):
     workers: Annotated[int, Meta(ge=1, le=64)] = 4
     max_failures: Count = 3
     deadline: Positive = 540.0
+    grace: Seconds = 20.0
     plan: Name | None = None
 
 

@@ -14,12 +14,13 @@ from ebhook.database.connection import (
     Connection,
     errno,
     explain,
+    is_read_only,
     login_of,
     run,
     text_of,
     versions,
 )
-from ebhook.database.errno import BUSY, DENIED, IN_THE_WAY, LOST, READ_ONLY, UNREACHED, Errno
+from ebhook.database.errno import BUSY, DENIED, IN_THE_WAY, LOST, UNREACHED, Errno
 from ebhook.errors import (
     ConnectionLost,
     Deadlocked,
@@ -68,8 +69,8 @@ class FailureReport:
             return ConnectionLost(
                 f"{name}: the connection with the lock was lost: {text_of(error)}.", "", ""
             )
-        if number in (READ_ONLY | DENIED):
-            original = getattr(error, "orig", None) or error
+        original = getattr(error, "orig", None) or error
+        if is_read_only(original) or number in DENIED:
             problem = explain(original, self.tenant.url, self.tenant.database)
             state, at = self._state(running, text_of(error))
             return type(problem)(problem.what, state, problem.next, self._at(running, number, at))
@@ -77,7 +78,6 @@ class FailureReport:
             return Deadlocked(f"{name}: {text_of(error)}.", "Its transaction was undone.", "")
         if running is None:
             if number in BUSY | UNREACHED:  # by a connection of its own
-                original = getattr(error, "orig", None) or error
                 return explain(original, self.tenant.url, self.tenant.database)
             return self.project.env_failed(error)
         if number == Errno.QUERY_INTERRUPTED and self.stop():

@@ -12,7 +12,7 @@ from alembic.ddl.base import AddColumn
 from pymysql.cursors import Cursor
 
 from ebhook.chain.revision import Revision
-from ebhook.database.connection import Connection
+from ebhook.database.connection import Connection, patient
 from ebhook.errors import MigrationFailed, RevisionChanged
 from ebhook.holder import Holder
 from ebhook.journal.in_doubt import Verdict
@@ -147,10 +147,12 @@ class StatementListener:
     def commit(self) -> None:
         if self.recorder is not None:
             self.recorder.leave()
-        self.journal.commit()
+        with patient(self.connection):  # a large transaction
+            self.journal.commit()
 
     def rollback(self) -> None:
-        self.journal.rollback()
+        with patient(self.connection):
+            self.journal.rollback()
         if self.recorder is not None:
             self.recorder.undone()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pymysql.err import MySQLError, OperationalError
 
-from ebhook.database.connection import Connection, errno, rows, run, scalar, text_of
+from ebhook.database.connection import Connection, errno, patient, rows, run, scalar, text_of
 from ebhook.database.errno import Errno
 from ebhook.database.retry import retrying
 from ebhook.events import AlgorithmFallback, Emit, StatementRetried
@@ -100,7 +100,8 @@ class Runner:
             if self.kind is Kind.OPAQUE:
                 run(self.connection, f"SAVEPOINT {_SAVEPOINT}")
             try:
-                query(sql)
+                with patient(self.connection):
+                    query(sql)
             except MySQLError as error:
                 if not self._may_pass(error) or self.stop():
                     raise

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ebhook.database.connection import Connection, login_of, run, versions
+from ebhook.database.connection import (
+    SILENCE,
+    Connection,
+    allow_silence,
+    login_of,
+    run,
+    versions,
+)
 from ebhook.errors import HalfApplied, MigrationFailed, Stopped
 from ebhook.events import Emit, PasswordRead
 from ebhook.fleet.standing import State, unknown_revision
@@ -49,6 +56,7 @@ def _prepare(connection: Connection, settings: Settings, *, read_only: bool) -> 
     """The session's limits: a waiting ALTER must not queue the application behind it for long, and
     a session behind a cut network must not keep its lock for eight hours."""
     seconds = settings.ddl.lock_wait_timeout
+    allow_silence(connection, max(SILENCE, 2.0 * seconds + settings.connect_timeout))
     run(
         connection,
         "SET SESSION lock_wait_timeout = %s, innodb_lock_wait_timeout = %s, wait_timeout = %s",

@@ -376,4 +376,5 @@ def test_what_could_not_be_begun_is_decided_again() -> None:
     rollout.begun()
     rollout.schedule.not_begun("a")
 
+    assert rollout.schedule.wake_at(rollout.now) == rollout.now
     assert list(rollout.begun()) == ["a"]
