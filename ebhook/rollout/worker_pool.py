@@ -205,7 +205,9 @@ class WorkerPool:
                 next=then("Is memory short? Look at dmesg, then: ", ebhook("upgrade")),
             )
         return StateUnknown(
-            f"{what}.", "No database was touched.", then("Look at the output above, then: ", ebhook("status"))
+            f"{what}.",
+            "No database was touched.",
+            then("Look at the output above, then: ", ebhook("status")),
         )
 
     def start(self, order: Order) -> Worker:

@@ -67,9 +67,7 @@ def main() -> None:
     except BrokenPipeError:  # `boot` has ended meanwhile
         return
     gc.freeze()
-    signal.signal(
-        signal.SIGCHLD, signal.SIG_IGN
-    )  # children are reaped automatically, so no zombies
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # workers are reaped automatically: no zombies
     _serve(control, project, url)
 
 
