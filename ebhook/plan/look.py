@@ -17,8 +17,7 @@ from pymysql.err import MySQLError
 from ebhook.concurrency import in_threads
 from ebhook.database.connection import Connection, connect_patiently, quoted, rows, run, scalar
 from ebhook.errors import EbhookError
-from ebhook.fleet.logins import LoginGroup, by_login
-from ebhook.fleet.survey import THREADS
+from ebhook.fleet.logins import THREADS, LoginGroup, by_login
 from ebhook.fleet.survey_reader import present_schemas
 from ebhook.journal.in_doubt import Verdict
 from ebhook.journal.table import Journal
