@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import dataclass, replace
 
@@ -19,8 +18,9 @@ class Holder:
     token: str
 
     def renewed(self) -> Holder:
-        """The same holder, in this process, with a token of its own."""
-        return replace(self, pid=os.getpid(), token=secrets.token_hex(16))
+        """The same holder with a token of its own. The process stays the one that was started: that is
+        who begins the next tenant, and whom a person sees."""
+        return replace(self, token=secrets.token_hex(16))
 
     def __str__(self) -> str:
         return f"{self.name}:{self.pid}"

@@ -123,7 +123,7 @@ def look(
     began = time.monotonic()
     standings = survey(tenants, chain, settings)
     behind = sum(standing.state in (State.BEHIND, State.EMPTY) for standing in standings)
-    unread = sum(standing.state is State.UNREACHABLE for standing in standings)
+    unread = sum(not standing.is_read for standing in standings)
     report.emit(SurveyDone(len(standings), behind, time.monotonic() - began, unread))
     return standings
 

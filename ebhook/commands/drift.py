@@ -12,7 +12,7 @@ from ebhook.drift.fleet import Difference, differences
 from ebhook.drift.reader import SchemaReading, read_schemas
 from ebhook.errors import EbhookError, Exit, worst
 from ebhook.fleet.discovery import select
-from ebhook.fleet.standing import Standing, State
+from ebhook.fleet.standing import Standing
 from ebhook.fleet.survey import survey
 from ebhook.next_command import ebhook
 from ebhook.report.documents import print_json, unread_documents
@@ -56,7 +56,7 @@ def drift(options: Options, *, names: Sequence[str], against: str) -> Exit:
         chain, tenants = gather(settings, report, ())
         chosen = select(tenants, names)
         standings = survey(tenants if against == "fleet" else chosen, chain, settings)
-        read = [s for s in standings if s.state is not State.UNREACHABLE]
+        read = [s for s in standings if s.is_read]
         readings = read_schemas([standing.tenant for standing in read], settings)
         wanted = {tenant.name for tenant in chosen}
         found = compared_with_fleet(read, readings, settings, wanted)

@@ -10,7 +10,6 @@ from ebhook.aws.deployed import identify
 from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather_tenants, load_settings, reporter
 from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
-from ebhook.fleet.standing import State
 from ebhook.fleet.survey import survey
 from ebhook.fleet.tenant_database import open_tenant
 from ebhook.lock.clearing import clear, kill_holder
@@ -30,7 +29,7 @@ def lock_list(options: Options, *, names: Sequence[str]) -> Exit:
         tenants = gather_tenants(settings, report, names)
         standings = survey(tenants, Chain({}), settings, deep=True)
     held = [standing for standing in standings if standing.lock is not None]
-    unread = [standing for standing in standings if standing.state is State.UNREACHABLE]
+    unread = [standing for standing in standings if not standing.is_read]
     broken = [(s.tenant.name, s.error) for s in unread if s.error is not None]
     if options.json:
         locks = [{"tenant": s.tenant.name, "lock": lock_document(s.lock)} for s in held]
@@ -79,7 +78,7 @@ def lock_clear(
     with reporter(options) as report:
         tenants = gather_tenants(settings, report, names)
         for standing in survey(tenants, Chain({}), settings, deep=True):
-            if standing.state is State.UNREACHABLE:
+            if not standing.is_read:
                 result = Cleared(standing.tenant.name, None, False, standing.error)
             elif standing.lock is None:
                 result = Cleared(standing.tenant.name, None, False)

@@ -10,7 +10,7 @@ from ebhook.chain.graph import Chain, heads_of, in_order
 from ebhook.commands.context import Options, load_settings, reporter
 from ebhook.errors import Exit, JournalForeign, PersonNeeded, Refused, TryAgain
 from ebhook.fleet.discovery import discover
-from ebhook.fleet.standing import Standing, State
+from ebhook.fleet.standing import Standing
 from ebhook.fleet.survey import survey
 from ebhook.fleet.tenant_database import open_tenant
 from ebhook.next_command import ebhook, then
@@ -82,7 +82,7 @@ def _refuse_if_applied(id: str, chain: Chain, settings: Settings, report: Report
                 ebhook("merge", words=["-m", "JMS-1234 merge heads"]),
             ),
         )
-    unseen = [one for one in standings if one.state is State.UNREACHABLE]
+    unseen = [one for one in standings if not one.is_read]
     if unseen:
         report.say(
             f"{count(len(unseen), 'tenant')} could not be asked whether it is applied there: "

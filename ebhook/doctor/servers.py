@@ -24,12 +24,13 @@ from ebhook.doctor.proxy import examine_proxy
 from ebhook.errors import EbhookError
 from ebhook.fleet.last_gate import gate_for, refusal
 from ebhook.fleet.logins import LoginGroup, by_login
-from ebhook.fleet.standing import Standing, State
+from ebhook.fleet.standing import Standing, Unfinished
 from ebhook.fleet.survey import survey
 from ebhook.journal import table as journal_table
 from ebhook.journal.in_doubt import atomic_ddl
 from ebhook.lock import row as lock_row
 from ebhook.next_command import ebhook, then
+from ebhook.report.lines import count
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 
@@ -83,6 +84,18 @@ def _rules(
         yield DoctorFinding("rules", one.revision or one.file, level, text, next)
 
 
+def _unfinished(standing: Standing) -> Iterator[DoctorFinding]:
+    """What was left half done; nothing of what somebody is at work on."""
+    half, state, name = standing.half, standing.unfinished, standing.tenant.name
+    if half is None or state is None:
+        return
+    text = f"{half.revision} is {state.words}, {count(half.position, 'statement')} in"
+    if state is Unfinished.IN_DOUBT:
+        yield fail("chain", name, text, then("Say what happened: ", ebhook("resolve", name)))
+    elif state in (Unfinished.HALF_APPLIED, Unfinished.HALF_UNDONE):
+        yield warn("chain", name, text, then("See what ran: ", ebhook("history", name)))
+
+
 def _standings(
     standings: Sequence[Standing], number: int, ill: Collection[str]
 ) -> Iterator[DoctorFinding]:
@@ -93,20 +106,14 @@ def _standings(
     """
     for standing in standings:
         name, said = standing.tenant.name, standing.lock
-        if standing.error is not None and not (standing.state is State.UNREACHABLE and name in ill):
-            read = standing.state is not State.UNREACHABLE
-            yield failed("chain" if read else "database", name, standing.error)
-        if standing.half is not None:
-            text = f"{standing.half.revision} is half applied, {standing.half.position} in"
-            yield warn("chain", name, text, then("Go on with it: ", ebhook("upgrade", name)))
+        if standing.error is not None and (standing.is_read or name not in ill):
+            yield failed("chain" if standing.is_read else "database", name, standing.error)
+        yield from _unfinished(standing)
         if said is not None and said.frozen:
             yield warn(
                 "lock", name, f"frozen: {said}", then("To free it: ", ebhook("lock clear", name))
             )
-    states = [
-        "not readable" if s.state is State.UNREACHABLE else s.state.value.replace("_", " ")
-        for s in standings
-    ]
+    states = [s.state.value.replace("_", " ") for s in standings]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     yield ok("tenants", f"{len(standings)} of {number}", counts)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ebhook.chain.graph import Chain
-from ebhook.errors import EbhookError, RevisionUnknown
+from ebhook.errors import EbhookError, RevisionUnknown, TryAgain
 from ebhook.lock.row import LockRow
 from ebhook.next_command import ebhook, then
 from ebhook.tenant import Tenant
@@ -21,17 +21,45 @@ class State(StrEnum):
     AHEAD = "ahead"
     EMPTY = "empty"
     UNREACHABLE = "unreachable"
+    REFUSED = "refused"
     UNKNOWN_REVISION = "unknown_revision"
+
+
+class Unfinished(StrEnum):
+    """What a revision that has begun and not ended is: the same words in every view."""
+
+    UNDER_WAY = "under_way"
+    BEING_UNDONE = "being_undone"
+    HALF_APPLIED = "half_applied"
+    HALF_UNDONE = "half_undone"
+    IN_DOUBT = "in_doubt"
+
+    @property
+    def words(self) -> str:
+        return self.value.replace("_", " ")
 
 
 @dataclass(frozen=True)
 class UnfinishedRevision:
-    """A revision that is half applied (or half undone): `position` statements of it are in."""
+    """A revision that is half applied (or half undone): `position` statements of it are in.
+
+    `in_doubt`: nobody but a person can tell whether the next one is. Only a deep survey looks.
+    """
 
     kind: str
     revision: str
     parents: tuple[str, ...]
     position: int
+    in_doubt: bool = False
+
+    def state(self, lock: LockRow | None) -> Unfinished:
+        """What it is, while `lock` is the tenant's."""
+        up = self.kind == "upgrade"
+        if lock is not None and lock.alive and not lock.frozen:
+            return Unfinished.UNDER_WAY if up else Unfinished.BEING_UNDONE
+        if self.in_doubt:
+            return Unfinished.IN_DOUBT
+        return Unfinished.HALF_APPLIED if up else Unfinished.HALF_UNDONE
 
 
 @dataclass(frozen=True)
@@ -55,6 +83,15 @@ class Standing:
     @property
     def revision(self) -> str | None:
         return ",".join(self.revisions) or None
+
+    @property
+    def is_read(self) -> bool:
+        """False: where it stands is not known, and `error` says why."""
+        return self.state not in (State.UNREACHABLE, State.REFUSED)
+
+    @property
+    def unfinished(self) -> Unfinished | None:
+        return self.half.state(self.lock) if self.half is not None else None
 
 
 @dataclass(frozen=True)
@@ -97,7 +134,8 @@ def unknown_revision(
 
 def judge(tenant: Tenant, read: TenantReading, chain: Chain) -> Standing:
     if read.error is not None:
-        return Standing(tenant, State.UNREACHABLE, error=read.error)
+        passes = isinstance(read.error, TryAgain)
+        return Standing(tenant, State.UNREACHABLE if passes else State.REFUSED, error=read.error)
     at = read.revisions
     if not chain.knows(at):
         known, ahead = _back_to_known(at, read.applied, chain)

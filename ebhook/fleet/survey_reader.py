@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pymysql.err import MySQLError
@@ -110,6 +110,13 @@ class SurveyReader:
             ]
         )
         locks = _locks(connection, schemas, settings) if self.deep else {}
+        if self.deep:
+            halves = {
+                schema: half
+                if schema in locks and locks[schema].alive
+                else replace(half, in_doubt=self._in_doubt(schema))
+                for schema, half in halves.items()
+            }
         connection.rollback()
         result = []
         for tenant in tenants:
@@ -153,6 +160,17 @@ class SurveyReader:
                 ],
             )
         }
+
+    def _in_doubt(self, schema: str) -> bool:
+        """Can only a person tell whether the statement that a crash left open happened?"""
+        from ebhook.journal.in_doubt import Verdict
+        from ebhook.journal.table import Journal
+
+        journal = Journal(self.connection, schema, schema, self.settings.journal.table)
+        entry = journal.unfinished()
+        if entry is None or entry.pending is None:
+            return False
+        return journal.inspector.verdict(entry.pending) is Verdict.UNKNOWN
 
     def _applied(self, schemas: list[str]) -> dict[str, dict[str, AppliedRevision]]:
         found: dict[str, dict[str, AppliedRevision]] = {}

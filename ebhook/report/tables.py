@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ebhook.errors import EbhookError, one_line
 from ebhook.events import Outcome
-from ebhook.fleet.standing import Standing, State
+from ebhook.fleet.standing import Standing, State, Unfinished
 from ebhook.lock.row import LockRow
-from ebhook.next_command import Command, Next, ebhook, then
+from ebhook.next_command import Next, ebhook, then
 from ebhook.report.lines import WORDS, count
 from ebhook.report.next_commands import NextCommands
 from ebhook.results import Result
@@ -144,42 +144,42 @@ def status_sums(head: str | None, standings: Sequence[Standing]) -> str:
 def _advice(standings: Sequence[Standing]) -> Iterator[Next]:
     """What a person may do about tenants that are not simply at head, a line each; nothing about
     those that somebody works on."""
-    standings = [s for s in standings if s.lock is None or s.lock.frozen or not s.lock.alive]
-    halves = [s for s in standings if s.half is not None]
-    for standing in halves[:3]:
-        assert standing.half is not None
-        name = standing.tenant.name
-        done = "applied" if standing.half.kind == "upgrade" else "undone"
-        what = f"{name}: {standing.half.revision} is half {done}. Why: "
-        yield then(what, ebhook("history", name), "; to go on: ", ebhook("upgrade", name))
-    if len(halves) > 3:
-        yield then(f"{len(halves) - 3} more are half done. Why: ", _history_of_all())
-    behind = [
-        s.tenant.name
-        for s in standings
-        if s.state in (State.BEHIND, State.EMPTY) and s.half is None
-    ]
-    if behind:
-        be = "is" if len(behind) == 1 else "are"
-        yield then(f"{some(behind)} {be} behind: ", ebhook("upgrade", *behind))
-    frozen = [s.tenant.name for s in standings if s.lock is not None and s.lock.frozen]
-    if frozen:
+    idle = [s for s in standings if s.lock is None or s.lock.frozen or not s.lock.alive]
+
+    def names(*wanted: Unfinished | None, states: Sequence[State] = tuple(State)) -> list[str]:
+        return [s.tenant.name for s in idle if s.unfinished in wanted and s.state in states]
+
+    if doubtful := names(Unfinished.IN_DOUBT):
+        ask = ebhook("resolve", *doubtful)
+        yield then(f"{_are(doubtful)} in doubt. Look, and say what happened: ", ask)
+    here = [state for state in State if state is not State.AHEAD]
+    if halves := names(Unfinished.HALF_APPLIED, Unfinished.HALF_UNDONE, states=here):
+        why, go_on = ebhook("history", *halves), ebhook("upgrade", *halves)
+        yield then(f"{_are(halves)} half done. Why: ", why, "; to go on: ", go_on)
+    if newer := names(*_HALF, states=[State.AHEAD]):
+        see = ebhook("history", *newer)
+        yield then(f"{_are(newer)} half done by a newer bundle, which goes on with it: ", see)
+    if behind := names(None, states=(State.BEHIND, State.EMPTY)):
+        yield then(f"{_are(behind)} behind: ", ebhook("upgrade", *behind))
+    locked = {s.tenant.name: s.lock for s in idle if s.lock is not None}
+    if frozen := [name for name, lock in locked.items() if lock.frozen]:
         clear = ebhook("lock clear", *frozen)
         yield then(f"{some(frozen)}: frozen by hand; to end that: ", clear)
-    gone = [s.tenant.name for s in standings if s.lock is not None and not s.lock.frozen]
-    if gone:
+    if gone := [name for name, lock in locked.items() if not lock.frozen]:
+        clear = ebhook("lock clear", *gone)
         yield then(
-            f"{some(gone)}: the lock's holder is gone. The next upgrade takes it over; or: ",
-            ebhook("lock clear", *gone),
+            f"{some(gone)}: the lock's holder is gone. The next upgrade takes it over; or: ", clear
         )
-    edited = [s.tenant.name for s in standings if s.edited]
-    if edited:
+    if edited := [s.tenant.name for s in idle if s.edited]:
         see = ebhook("lint", words=["--applied"])
         yield then(f"{some(edited)}: files changed after they were applied; see: ", see)
 
 
-def _history_of_all() -> Command:
-    return ebhook("history", words=["--all"])
+_HALF = (Unfinished.HALF_APPLIED, Unfinished.HALF_UNDONE)
+
+
+def _are(names: Sequence[str]) -> str:
+    return f"{some(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 # Problems
@@ -220,11 +220,10 @@ def _journal_text(standing: Standing) -> str:
     """What the journal has to say: half applied, ahead by, edited since."""
     told = []
     if standing.half is not None:
-        done = "half applied" if standing.half.kind == "upgrade" else "half undone"
-        if standing.lock is not None and standing.lock.alive and not standing.lock.frozen:
-            done = "under way" if standing.half.kind == "upgrade" else "being undone"
+        state = standing.unfinished
+        assert state is not None
         statements = count(standing.half.position, "statement")
-        told.append(f"{standing.half.revision} {done}, {statements} in")
+        told.append(f"{standing.half.revision} {state.words}, {statements} in")
     if standing.ahead:
         told.append(f"ahead by {standing.ahead}")
     if standing.edited:
