@@ -111,11 +111,16 @@ def _named(folder: Path) -> str:
 # Who we are
 
 
+def host_of(settings: Settings) -> str:
+    """This machine's name: the instance id where there is one."""
+    name = settings.holder or beanstalk.instance_id(settings.metadata) or socket.gethostname()
+    return name[:190]
+
+
 def identify(command: str, settings: Settings) -> Holder:
     """This process as a holder; `command` is what the operator typed, without secrets."""
-    name = settings.holder or beanstalk.instance_id(settings.metadata) or socket.gethostname()
     return Holder(
-        name=name[:190],
+        name=host_of(settings),
         pid=os.getpid(),
         environment=beanstalk.environment_name(),
         version_label=label_of(settings.root),

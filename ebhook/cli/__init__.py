@@ -21,11 +21,11 @@ from typing import NoReturn
 import click
 
 from ebhook.cli import authoring, fleet, machine
+from ebhook.cli.command_line import CommandLine
 from ebhook.cli.options import COMMON
 from ebhook.cli.root import cli
 from ebhook.errors import EbhookError, Exit, StateUnknown, Stopped, TryAgain, UsageFailed, worst
 from ebhook.next_command import ebhook, then
-from ebhook.report.next_commands import NextCommands
 from ebhook.report.stdio import guard_streams, lost
 
 __all__ = ["authoring", "cli", "fleet", "machine", "main"]
@@ -38,32 +38,34 @@ def main() -> None:
     """Runs one command, reports what went wrong in three parts, and exits."""
     guard_streams()
     wants_json = "--json" in sys.argv[1:]
-    commands = NextCommands()
+    line = CommandLine()
     for number in (signal.SIGTERM, signal.SIGHUP):  # the platform's, and a terminal's end
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, signal.default_int_handler)
     try:
-        code = Exit(cli.main(prog_name="ebhook", standalone_mode=False, obj=commands) or 0)
+        code = Exit(cli.main(prog_name="ebhook", standalone_mode=False, obj=line) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = Exit.USAGE
     except click.ClickException as error:
-        code = _report(_usage(error), wants_json, commands)
+        code = _report(_usage(error), wants_json, line)
     except (click.Abort, KeyboardInterrupt):
         see = then("See: ", ebhook("status"))
         stopped = Stopped("Interrupted.", "No upgrade was under way.", see)
-        code = _report(stopped, wants_json, commands)
+        code = _report(stopped, wants_json, line)
+        line.end(code)
         _leave(code)
     except EbhookError as error:
-        code = _report(error, wants_json, commands)
+        code = _report(error, wants_json, line)
     except Exception as error:  # a defect of ours: said once, here
         from ebhook.report.hiding import Hiding
 
         click.echo(Hiding().text(traceback.format_exc()), err=True)
         what = f"ebhook itself failed: {type(error).__name__}."
         unknown = StateUnknown(what, "See above.", then("See: ", ebhook("status")))
-        code = _report(unknown, wants_json, commands)
-    code = _unless_lost(code, commands)
+        code = _report(unknown, wants_json, line)
+    code = _unless_lost(code, line)
+    line.end(code)
     if threading.active_count() > 1:  # an interrupted look at many servers
         _leave(code)
     sys.exit(int(code))
@@ -83,7 +85,7 @@ def _usage(error: click.ClickException) -> UsageFailed:
     return UsageFailed(error.format_message(), next=help_at)
 
 
-def _unless_lost(code: Exit, commands: NextCommands) -> Exit:
+def _unless_lost(code: Exit, line: CommandLine) -> Exit:
     """`code`, unless the command was to tell something and could not."""
     reason = lost()
     if reason is None:
@@ -93,7 +95,7 @@ def _unless_lost(code: Exit, commands: NextCommands) -> Exit:
         "What the command did is done.",
         f"Run it again when that is mended: {shlex.join(['ebhook', *sys.argv[1:]])}",
     )
-    _report(told, False, commands)
+    _report(told, False, line)
     return code if sys.argv[1:2] and sys.argv[1] in _WRITERS else worst([code, told.exit_code])
 
 
@@ -104,19 +106,17 @@ def _leave(code: Exit) -> NoReturn:
     os._exit(int(code))
 
 
-def _report(error: EbhookError, wants_json: bool, commands: NextCommands) -> Exit:
-    for part in (error.what, error.state, commands.plain(error.next)):
+def _report(error: EbhookError, wants_json: bool, line: CommandLine) -> Exit:
+    for part in (error.what, error.state, line.commands.plain(error.next)):
         if part:
             click.echo(part.strip("\n"), err=True)
-    if wants_json:
+    if wants_json or not line.log.has_error:
         from ebhook.report.documents import error_document, print_json
 
-        print_json(
-            {
-                "head": None,
-                "exit_code": int(error.exit_code),
-                "tenants": [],
-                "error": error_document(error, commands),
-            }
-        )
+        document = error_document(error, line.commands)
+        if not line.log.has_error:
+            line.log.write({"event": "Error", **document})
+        if wants_json:
+            code = int(error.exit_code)
+            print_json({"head": None, "exit_code": code, "tenants": [], "error": document})
     return error.exit_code

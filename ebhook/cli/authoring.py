@@ -156,9 +156,10 @@ def lint(
     """
     from ebhook.commands.lint import lint, list_rules
 
+    given = options(**common)
     if list_them:
-        return list_rules()
-    return lint(options(**common), revisions=revision, since=since, format=format, applied=applied)
+        return list_rules(given)
+    return lint(given, revisions=revision, since=since, format=format, applied=applied)
 
 
 @cli.command(short_help="Prove the chain on scratch databases: up, down, up again.")

@@ -41,13 +41,22 @@ def common_options(function: F) -> F:
 
 def options(config: Path | None, as_json: bool, log_file: Path | None, bundle: str | None) -> Any:
     """What the commands want of `common_options`."""
+    from ebhook.cli.command_line import CommandLine, words_of
     from ebhook.commands.context import Options
-    from ebhook.report.next_commands import NextCommands
+    from ebhook.report.run_log import RunLog
 
     context = click.get_current_context()
-    commands = context.find_object(NextCommands) or NextCommands()
-    commands.began(_typed(context, config, bundle))
-    return Options(config=config, json=as_json, log_file=log_file, bundle=bundle, commands=commands)
+    line = context.find_object(CommandLine) or CommandLine()
+    typed = _typed(context, config, bundle)
+    line.read(typed, RunLog(log_file, words_of(typed)))
+    return Options(
+        config=config,
+        json=as_json,
+        log=line.log,
+        log_file=log_file,
+        bundle=bundle,
+        commands=line.commands,
+    )
 
 
 def _typed(context: click.Context, config: Path | None, bundle: str | None) -> Any:

@@ -10,12 +10,11 @@ from ebhook.authoring.summary import Overview, in_any_order, overview
 from ebhook.chain import checksums
 from ebhook.chain.folder import check_chain, read_chain, read_revisions
 from ebhook.chain.graph import heads_of, in_order
-from ebhook.commands.context import Options, load_settings
+from ebhook.commands.context import Options, finish, load_settings
 from ebhook.errors import ChainBroken, EbhookError, Exit
 from ebhook.lint.checking import check
 from ebhook.next_command import ebhook, then
-from ebhook.report.documents import print_json
-from ebhook.report.next_commands import NextCommands, plain
+from ebhook.report.next_commands import NextCommands
 from ebhook.report.tables import table
 from ebhook.settings import Settings
 
@@ -27,11 +26,8 @@ def heads(options: Options) -> Exit:
     found = [revisions[id] for id in heads_of(revisions)]
     if len(found) < 2:
         read_chain(settings.folder, env_py=settings.env_py)  # complains of all else
-    if options.json:
-        print_json({"heads": [revision.id for revision in found]})
-    else:
-        for revision in found:
-            print(f"{revision.id} (head) {revision.message}")
+    text = "\n".join(f"{revision.id} (head) {revision.message}" for revision in found)
+    finish(options, {"heads": [revision.id for revision in found]}, text)
     return Exit.OK if len(found) <= 1 else Exit.CHAIN
 
 
@@ -40,23 +36,22 @@ def history(options: Options) -> Exit:
     settings = load_settings(options)
     chain = read_chain(settings.folder, env_py=settings.env_py)
     newest_first = list(chain.revisions.values())[::-1]
-    if options.json:
-        documents = [
-            {
-                "revision": revision.id,
-                "parents": list(revision.parents),
-                "message": revision.message,
-                "date": revision.date,
-                "file": revision.path.name,
-            }
-            for revision in newest_first
-        ]
-        print_json({"head": chain.head, "revisions": documents})
-        return Exit.OK
+    documents = [
+        {
+            "revision": revision.id,
+            "parents": list(revision.parents),
+            "message": revision.message,
+            "date": revision.date,
+            "file": revision.path.name,
+        }
+        for revision in newest_first
+    ]
+    lines = []
     for revision in newest_first:
         before = ", ".join(revision.parents) or "<base>"
         mark = " (head)" if revision.id == chain.head else ""
-        print(f"{before} -> {revision.id}{mark}, {revision.message}")
+        lines.append(f"{before} -> {revision.id}{mark}, {revision.message}")
+    finish(options, {"head": chain.head, "revisions": documents}, "\n".join(lines))
     return Exit.OK
 
 
@@ -67,11 +62,10 @@ def chain(options: Options, *, graph: Literal["mermaid", "dot"] | None, write: b
         return _write(options, settings)
     found = _look(settings)
     if graph is not None:
-        print(mermaid(found) if graph == "mermaid" else dot(found))
-    elif options.json:
-        print_json(_document(found, options.commands))
+        drawing = mermaid(found) if graph == "mermaid" else dot(found)
+        finish(options, {"format": graph, "graph": drawing}, drawing)
     else:
-        print(plain(_text(found, options.commands)))
+        finish(options, _document(found, options.commands), _text(found, options.commands))
     if found.broken:
         return Exit.CHAIN
     return Exit.FINDINGS if any(one.problems for one in found.revisions) else Exit.OK
@@ -81,12 +75,9 @@ def _write(options: Options, settings: Settings) -> Exit:
     checked = check_chain(read_revisions(settings.folder, env_py=settings.env_py))
     written = checksums.write(settings.folder, checked.revisions.values())
     path = settings.folder / checksums.FILE_NAME
-    if options.json:
-        print_json({"head": checked.head, "file": str(path), "written": written})
-    elif written:
-        print(f"{path}: written, head {checked.head}")
-    else:
-        print(f"{path}: was right already, head {checked.head}")
+    said = "written" if written else "was right already"
+    document = {"head": checked.head, "file": str(path), "written": written}
+    finish(options, document, f"{path}: {said}, head {checked.head}")
     return Exit.OK
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ebhook.commands.context import Options, load_settings
+from ebhook.commands.context import Options, finish, load_settings
 from ebhook.database.url import parse_url
 from ebhook.errors import Exit
-from ebhook.report.documents import print_json
 from ebhook.report.tables import table
 from ebhook.secret import Secret
 from ebhook.settings import KEYS, value_of, variable_of
@@ -18,25 +17,17 @@ def config(options: Options) -> Exit:
     """Every key with its value, secrets hidden, and its origin."""
     settings = load_settings(options)
     values = {key: (_shown(value_of(settings, key)), settings.origins.get(key)) for key in KEYS}
-    if options.json:
-        print_json(
-            {
-                "file": str(settings.file) if settings.file else None,
-                "root": str(settings.root),
-                "settings": {
-                    key: {
-                        "value": value,
-                        "from": origin or "default",
-                        "variable": variable_of(key),
-                    }
-                    for key, (value, origin) in values.items()
-                },
-            }
-        )
-        return Exit.OK
+    document = {
+        "file": str(settings.file) if settings.file else None,
+        "root": str(settings.root),
+        "settings": {
+            key: {"value": value, "from": origin or "default", "variable": variable_of(key)}
+            for key, (value, origin) in values.items()
+        },
+    }
     lines = [(key, _text(value), origin or "default") for key, (value, origin) in values.items()]
-    print(f"file: {settings.file or 'none (no ebhook.toml here or above)'}\n")
-    print(table(("key", "value", "from"), lines))
+    file = f"file: {settings.file or 'none (no ebhook.toml here or above)'}"
+    finish(options, document, f"{file}\n\n{table(('key', 'value', 'from'), lines)}")
     return Exit.OK
 
 

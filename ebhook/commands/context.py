@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,8 +22,10 @@ from ebhook.fleet.discovery import discover, select
 from ebhook.fleet.standing import Standing, State
 from ebhook.fleet.survey import survey
 from ebhook.next_command import ebhook, then
-from ebhook.report.next_commands import NextCommands
+from ebhook.report.documents import print_json
+from ebhook.report.next_commands import NextCommands, plain
 from ebhook.report.reporter import Reporter
+from ebhook.report.run_log import RunLog
 from ebhook.settings import FILE_NAME, SOURCES, Settings, value_of
 from ebhook.tenant import Tenant
 
@@ -33,6 +36,7 @@ class Options:
 
     config: Path | None = None
     json: bool = False
+    log: RunLog = field(default_factory=lambda: RunLog(None))
     log_file: Path | None = None
     bundle: str | None = None  # of an instance: staging, current, or a folder
     commands: NextCommands = field(default_factory=NextCommands)
@@ -60,6 +64,8 @@ def load_settings(options: Options, *, keep_unknown: bool = False) -> Settings:
             click.echo(bundle.note, err=True)
         if told.problem:
             click.echo(f"Elastic Beanstalk: {told.problem} Going on without.", err=True)
+    if options.log.is_open:
+        options.log.know(deployed.host_of(settings), deployed.label_of(settings.root))
     # The application that env.py loads, and boto3, read them where a service would have them.
     for variables in told.variables:
         for name, value in variables.values.items():
@@ -67,10 +73,19 @@ def load_settings(options: Options, *, keep_unknown: bool = False) -> Settings:
     return settings
 
 
+def finish(options: Options, document: Mapping[str, Any], text: str) -> None:
+    """A command's result: as a line of the log, and as JSON or text on standard output."""
+    options.log.write({"event": "Report", **document})
+    if options.json:
+        print_json(document)
+    elif text:
+        print(plain(text), flush=True)
+
+
 def reporter(options: Options) -> Reporter:
     """Progress goes to stderr: live on a terminal, as lines otherwise."""
     live = sys.stderr.isatty() and not options.json
-    return Reporter(sys.stderr, live=live, log_file=options.log_file, commands=options.commands)
+    return Reporter(sys.stderr, live=live, log=options.log, commands=options.commands)
 
 
 def gather(

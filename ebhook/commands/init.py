@@ -7,10 +7,9 @@ from pathlib import Path
 
 from ebhook.aws.bundle import SETTINGS, BundleFile, FileState, bundle_files
 from ebhook.aws.bundle_checks import warnings
-from ebhook.commands.context import Options
+from ebhook.commands.context import Options, finish
 from ebhook.errors import Exit, SettingsFailed, UsageFailed
 from ebhook.next_command import ebhook, then
-from ebhook.report.documents import print_json
 from ebhook.report.tables import table
 
 WORDS = {
@@ -48,26 +47,24 @@ def init(
     code = Exit.FINDINGS if left else Exit.OK
     if check and (complaints or any(f.state is FileState.NEW for f in found)):
         code = Exit.FINDINGS
-    if options.json:
-        files = [{"file": f.name, "state": f.state.value} for f in found]
-        print_json({"files": files, "warnings": complaints, "exit_code": int(code)})
-        return code
-    print(table(("file", ""), [(f.name, _word(f, overwrite, dry_run)) for f in found]))
+    files = [{"file": f.name, "state": f.state.value} for f in found]
+    document = {"files": files, "warnings": complaints, "exit_code": int(code)}
+    parts = [table(("file", ""), [(f.name, _word(f, overwrite, dry_run)) for f in found])]
     for file in found:
         if _differs(file) or (dry_run and file.state is FileState.NEW):
-            print(f"\n{file.diff}")
-    for complaint in complaints:
-        print(f"\nwarning: {complaint}")
+            parts.append(str(file.diff))
+    parts += [f"warning: {complaint}" for complaint in complaints]
     if left:
         typed = options.commands.typed
         overwritten = replace(options.commands.again(), words=(*typed.words, "--overwrite"))
         take = then("What differs was left as it is. To take ebhook's: ", overwritten)
-        print("\n" + options.commands.plain(take))
+        parts.append(options.commands.text(take))
     elif not dry_run and any(f.state is FileState.NEW for f in found):
         look = then(
             f"Say in {SETTINGS} which databases there are, commit, and look: ", ebhook("doctor")
         )
-        print("\n" + options.commands.plain(look))
+        parts.append(options.commands.text(look))
+    finish(options, document, "\n\n".join(parts))
     return code
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ebhook.commands.context import Options, load_settings
+from ebhook.commands.context import Options, finish, load_settings
 from ebhook.errors import Exit
 from ebhook.lint.checking import check
 from ebhook.lint.formats import FORMATS
@@ -31,14 +32,19 @@ def lint(
         only=revisions,
         applied=_edited(options, settings) if applied else None,
     )
-    sys.stdout.write(FORMATS["json" if options.json else format](report, Path.cwd()))
+    text = FORMATS["json" if options.json else format](report, Path.cwd())
+    if options.log.is_open:
+        document = json.loads(FORMATS["json"](report, Path.cwd()))
+        options.log.write({"event": "Report", **document})
+    sys.stdout.write(text)
     return report.exit_code
 
 
-def list_rules() -> Exit:
+def list_rules(options: Options) -> Exit:
     """Every rule with its title."""
-    for one in rules():
-        print(f"{one.rule.id}  {one.rule.title}")
+    listed = [{"rule": one.rule.id, "title": one.rule.title} for one in rules()]
+    text = "\n".join(f"{one['rule']}  {one['title']}" for one in listed)
+    finish(options, {"rules": listed}, text)
     return Exit.OK
 
 

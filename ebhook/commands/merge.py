@@ -7,10 +7,9 @@ from ebhook.authoring.ticket import check_message
 from ebhook.chain import checksums
 from ebhook.chain.folder import check_chain, read_revisions
 from ebhook.chain.graph import heads_of, in_order
-from ebhook.commands.context import Options, load_settings
+from ebhook.commands.context import Options, finish, load_settings
 from ebhook.errors import Exit, UsageFailed
 from ebhook.next_command import ebhook, then
-from ebhook.report.documents import print_json
 
 
 def merge(options: Options, *, message: str) -> Exit:
@@ -28,8 +27,7 @@ def merge(options: Options, *, message: str) -> Exit:
     path = write_merge(settings, text, heads)
     chain = check_chain(read_revisions(settings.folder, env_py=settings.env_py))
     checksums.write(settings.folder, chain.revisions.values())
-    if options.json:
-        print_json({"head": chain.head, "file": str(path), "merged": list(heads)})
-    else:
-        print(f"{path}\nmerges {' and '.join(heads)}; the head is now {chain.head}")
+    document = {"head": chain.head, "file": str(path), "merged": list(heads)}
+    text = f"{path}\nmerges {' and '.join(heads)}; the head is now {chain.head}"
+    finish(options, document, text)
     return Exit.OK

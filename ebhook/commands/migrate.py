@@ -20,7 +20,7 @@ from ebhook.authoring.ticket import check_message
 from ebhook.chain import checksums
 from ebhook.chain.folder import check_chain, read_chain, read_revisions
 from ebhook.chain.graph import Chain
-from ebhook.commands.context import Options, load_settings, reporter
+from ebhook.commands.context import Options, finish, load_settings, reporter
 from ebhook.database.connection import connect_patiently, versions
 from ebhook.errors import Exit, RevisionUnknown, SettingsFailed, TryAgain, UsageFailed, worst
 from ebhook.fleet.discovery import discover, select
@@ -28,7 +28,6 @@ from ebhook.lint.checking import Report as Judged
 from ebhook.lint.checking import check
 from ebhook.lint.formats import FORMATS
 from ebhook.next_command import ebhook, then
-from ebhook.report.documents import print_json
 from ebhook.report.lines import count
 from ebhook.report.next_commands import NextCommands
 from ebhook.report.reporter import Reporter
@@ -66,10 +65,8 @@ def migrate(
             replace(settings, lint=replace(settings.lint, ignore=ignore)),
             only=after.revisions.keys() - chain.revisions.keys(),
         )
-    if options.json:
-        print_json(_document(made, head, judged))
-    else:
-        print(_text(made, head, judged, options.commands, empty=empty))
+    text = _text(made, head, judged, options.commands, empty=empty)
+    finish(options, _document(made, head, judged), text)
     codes = [judged.exit_code] if judged is not None else []
     return worst([*codes, *[Exit.FINDINGS] * bool(made.kept.left_out and not made.files)])
 

@@ -7,14 +7,13 @@ from ebhook.authoring.relink import relink as rewrite
 from ebhook.chain import checksums
 from ebhook.chain.folder import check_chain, read_revisions
 from ebhook.chain.graph import Chain, heads_of, in_order
-from ebhook.commands.context import Options, load_settings, reporter
+from ebhook.commands.context import Options, finish, load_settings, reporter
 from ebhook.errors import Exit, JournalForeign, PersonNeeded, Refused, TryAgain
 from ebhook.fleet.discovery import discover
 from ebhook.fleet.standing import Standing
 from ebhook.fleet.survey import survey
 from ebhook.fleet.tenant_database import open_tenant
 from ebhook.next_command import ebhook, then
-from ebhook.report.documents import print_json
 from ebhook.report.lines import count
 from ebhook.report.reporter import Reporter
 from ebhook.settings import Settings
@@ -33,23 +32,21 @@ def relink(options: Options, *, revision: str, onto: str | None) -> Exit:
     heads = heads_of(after)
     if len(heads) == 1:
         checksums.write(settings.folder, check_chain(after).revisions.values())
-    if options.json:
-        print_json(
-            {
-                "revision": moved.id,
-                "file": str(moved.path),
-                "from": list(moved.parents),
-                "onto": parent.id,
-                "heads": list(heads),
-            }
-        )
-        return Exit.OK
-    print(f"{moved.path}\n{moved.id} builds on {parent.id} now ({parent.message})")
-    if len(heads) == 1:
-        print(f"the head is {heads[0]}")
-    else:
-        see = options.commands.plain(then(ebhook("chain", words=["--graph"])))
-        print(f"there are still {len(heads)} heads: {', '.join(heads)}; see: {see}")
+    document = {
+        "revision": moved.id,
+        "file": str(moved.path),
+        "from": list(moved.parents),
+        "onto": parent.id,
+        "heads": list(heads),
+    }
+    see = options.commands.text(then(ebhook("chain", words=["--graph"])))
+    now = (
+        f"the head is {heads[0]}"
+        if len(heads) == 1
+        else f"there are still {len(heads)} heads: {', '.join(heads)}; see: {see}"
+    )
+    text = f"{moved.path}\n{moved.id} builds on {parent.id} now ({parent.message})\n{now}"
+    finish(options, document, text)
     return Exit.OK
 
 

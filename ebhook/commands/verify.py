@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from ebhook.chain.folder import read_chain
 from ebhook.chain.revision import Revision
-from ebhook.commands.context import Options, load_settings
+from ebhook.commands.context import Options, finish, load_settings
 from ebhook.errors import Exit
 from ebhook.next_command import ebhook, then
-from ebhook.report.documents import print_json
 from ebhook.report.lines import count
 from ebhook.report.next_commands import NextCommands
 from ebhook.report.reporter import Reporter
@@ -30,7 +29,7 @@ def verify(options: Options, *, start: str | None, flavours: Sequence[str]) -> E
     chain = read_chain(settings.folder, env_py=settings.env_py)
     first = chain.find(start).id if start is not None else None
     # No live display: it is a thread, and processes are forked here.
-    with Reporter(sys.stderr, live=False, log_file=options.log_file) as report:
+    with Reporter(sys.stderr, live=False, log=options.log) as report:
 
         def told(proved: Proved, revision: Revision, proof: Proof) -> None:
             report.say(f"{proved.name}: {revision.id} {_seconds(proof)}{_marks(proof)}")
@@ -45,10 +44,8 @@ def verify(options: Options, *, start: str | None, flavours: Sequence[str]) -> E
         )
     clean = all(one.is_clean for one in results)
     code = Exit.OK if clean else Exit.FINDINGS
-    if options.json:
-        print_json(_document(chain.head, code, results))
-    else:
-        print(_text(results, time.monotonic() - began, options.commands))
+    text = _text(results, time.monotonic() - began, options.commands)
+    finish(options, _document(chain.head, code, results), text)
     return code
 
 

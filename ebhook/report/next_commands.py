@@ -60,7 +60,7 @@ _WORDS_OF_RESOLVE = ("--applied", "--not-applied", "--undo")
 def effect_of(verb: str, words: Sequence[str] = ()) -> Effect:
     """What `verb` with these options does; an unknown verb is a KeyError, a defect of ours."""
     effect = EFFECTS[verb]
-    if "--dry-run" in words or "--help" in words:
+    if {"--dry-run", "--check", "--help"} & set(words):
         return Effect.LOOKS
     if verb == "resolve" and not set(words) & set(_WORDS_OF_RESOLVE):
         return Effect.LOOKS  # it shows, and asks on a terminal

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -27,6 +24,7 @@ from ebhook.report.documents import error_document
 from ebhook.report.hiding import Hiding
 from ebhook.report.lines import line_of
 from ebhook.report.next_commands import NextCommands, plain
+from ebhook.report.run_log import RunLog
 from ebhook.tenant import Tenant
 
 
@@ -41,7 +39,7 @@ class Reporter:
         stream: TextIO,
         *,
         live: bool,
-        log_file: Path | None = None,
+        log: RunLog | None = None,
         commands: NextCommands | None = None,
     ) -> None:
         self.commands = commands or NextCommands()
@@ -51,13 +49,8 @@ class Reporter:
         self._wants_live = live
         self._live: Any = None
         self._earlier: list[Event] = []
-        self._log_file = log_file
-        self._log: TextIO | None = None
-        if log_file is not None:
-            try:
-                self._log = log_file.open("a", encoding="utf-8", errors="backslashreplace")
-            except OSError as error:
-                self.say(f"{log_file}: {error.strerror}; going on without this log")
+        self._log = log or RunLog(None)
+        self._complain()
 
     def __enter__(self) -> Reporter:
         return self
@@ -75,11 +68,6 @@ class Reporter:
             error.what, error.state = map(self.hide, (error.what, error.state))
             error.next = error.next.map(self.hide)
             self.log({"event": "Error", **error_document(error, self.commands)})
-        if self._log is not None:
-            try:
-                self._log.close()
-            except OSError as failure:
-                self._lose_log(failure)
 
     def knows(self, tenants: Iterable[Tenant]) -> None:
         """From now on the passwords of `tenants` are taken out of every text."""
@@ -144,23 +132,15 @@ class Reporter:
         print(plain(self.hide(text)), flush=True)
 
     def log(self, document: Mapping[str, Any]) -> None:
-        if self._log is None:
-            return
-        try:
-            now = datetime.now(UTC).isoformat(timespec="milliseconds")
-            line = {"time": now, **self.hidden(document)}
-            try:
-                text = msgspec.json.encode(line).decode()
-            except UnicodeEncodeError:  # a path, or a word of the command line, that is not UTF-8
-                text = json.dumps(line)
-            self._log.write(text + "\n")
-            self._log.flush()
-        except OSError as error:
-            self._lose_log(error)
+        if self._log.is_open:
+            self._log.write(self.hidden(document))
+            self._complain()
 
-    def _lose_log(self, error: OSError) -> None:
-        self._log = None
-        self.say(f"{self._log_file}: {error.strerror}; going on without this log")
+    def _complain(self) -> None:
+        """Says what is wrong with the log, once."""
+        problem = self._log.complaint()
+        if problem is not None:
+            self.say(problem)
 
 
 class _Said:

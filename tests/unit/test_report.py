@@ -55,6 +55,7 @@ from ebhook.report.documents import error_document, lock_document, rollout_docum
 from ebhook.report.lines import WORDS, line_of
 from ebhook.report.next_commands import NextCommands, plain
 from ebhook.report.reporter import Reporter
+from ebhook.report.run_log import RunLog
 from ebhook.report.tables import ALIKE, lock_text, rollout_text, status_text, table
 from ebhook.results import PlannedStatement, Result
 from ebhook.secret import Secret
@@ -198,7 +199,7 @@ def test_every_event_is_logged(tmp_path: Path, event: Event) -> None:
     """The log has all of them, one JSON document a line, with every field under its own name."""
     log = tmp_path / "log"
 
-    with Reporter(io.StringIO(), live=False, log_file=log) as report:
+    with Reporter(io.StringIO(), live=False, log=RunLog(log)) as report:
         report.emit(event)
 
     document = json.loads(log.read_text("utf-8"))
@@ -214,7 +215,7 @@ def test_a_password_is_not_logged_but_learned(tmp_path: Path) -> None:
     """One that was read again, or made, while the run was under way is hidden from then on."""
     stream, log = io.StringIO(), tmp_path / "log"
 
-    with Reporter(stream, live=False, log_file=log) as report:
+    with Reporter(stream, live=False, log=RunLog(log)) as report:
         report.emit(PasswordRead(Secret("brand-new")))
         report.emit(Printed("acme", "it is brand-new"))
 
@@ -251,7 +252,7 @@ def test_the_log_ends_with_the_error(tmp_path: Path) -> None:
 
     with (
         pytest.raises(ChainBroken),
-        Reporter(io.StringIO(), live=False, log_file=log),
+        Reporter(io.StringIO(), live=False, log=RunLog(log)),
     ):
         raise ChainBroken("Two heads.", "Nothing.", "Merge.")
 
@@ -275,7 +276,7 @@ def test_a_log_is_added_to(tmp_path: Path) -> None:
     """The second run does not wipe out the first."""
     log = tmp_path / "log"
     for why in ("one", "two"):
-        with Reporter(io.StringIO(), live=False, log_file=log) as report:
+        with Reporter(io.StringIO(), live=False, log=RunLog(log)) as report:
             report.emit(Stopping(why))
 
     assert [json.loads(line)["why"] for line in log.read_text().splitlines()] == ["one", "two"]
@@ -285,7 +286,7 @@ def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """The work is worth more than its log."""
     stream = io.StringIO()
 
-    with Reporter(stream, live=False, log_file=tmp_path / "no" / "log") as report:
+    with Reporter(stream, live=False, log=RunLog(tmp_path / "no" / "log")) as report:
         report.emit(Stopping("SIGTERM"))
 
     assert "No such file or directory; going on without this log" in stream.getvalue()
@@ -296,7 +297,7 @@ def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 
 def knowing(password: str, stream: io.StringIO, log: Path | None = None) -> Reporter:
-    report = Reporter(stream, live=False, log_file=log)
+    report = Reporter(stream, live=False, log=RunLog(log))
     url = parse_url(f"mysql://app:{quote(password, safe='')}@h/acme")
     report.knows([Tenant("acme", url)])
     return report
