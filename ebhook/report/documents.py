@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ebhook.errors import EbhookError, Exit, FailedAt
-from ebhook.fleet.standing import Standing
+from ebhook.fleet.standing import Standing, UnfinishedRevision
 from ebhook.lock.row import LockRow
 from ebhook.report.next_commands import NextCommands
 from ebhook.results import Result
@@ -64,7 +64,7 @@ def status_document(
                 "behind": standing.behind,
                 "ahead": standing.ahead,
                 "lock": lock_document(standing.lock),
-                "half_applied": half_document(standing),
+                "half_applied": half_document(standing.half, standing.lock),
                 "edited": list(standing.edited),
                 "error": (
                     error_document(standing.error, commands) if standing.error is not None else None
@@ -75,15 +75,16 @@ def status_document(
     }
 
 
-def half_document(standing: Standing) -> dict[str, Any] | None:
-    half, state = standing.half, standing.unfinished
-    if half is None or state is None:
+def half_document(
+    half: UnfinishedRevision | None, lock: LockRow | None = None
+) -> dict[str, Any] | None:
+    if half is None:
         return None
     return {
         "revision": half.revision,
         "kind": half.kind,
         "statements": half.position,
-        "state": state.value,
+        "state": half.state(lock).value,
     }
 
 
