@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -27,6 +27,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from ebhook.errors import ScratchFailed
 from ebhook.report.next_commands import HARD
+from ebhook.report.schemas import SCHEMAS, fits
 from ebhook.scratch.installation import Flavour, locate
 from ebhook.scratch.packages import fetch
 from ebhook.scratch.process import Server
@@ -270,6 +271,7 @@ class Ebhook:
         begin = time.monotonic()
         process = self.start(*arguments, cwd=cwd, env=env)
         stdout, stderr = process.communicate(timeout=timeout)
+        check_document(arguments, stdout)
         return Ran(process.returncode, stdout, stderr, time.monotonic() - begin)
 
     def start(
@@ -294,6 +296,17 @@ class Ebhook:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
+
+
+def check_document(arguments: Sequence[str], stdout: str) -> None:
+    """Whatever a test is about: the document that it sees is as `ebhook schema` says."""
+    if "--json" not in arguments or not stdout:
+        return
+    verbs = (" ".join(arguments[:2]), arguments[0])
+    command = next((verb for verb in verbs if verb in SCHEMAS), None)
+    if command is not None:
+        problem = fits(command, json.loads(stdout))
+        assert problem is None, f"ebhook {' '.join(arguments)}: {problem}"
 
 
 def clean_environment() -> dict[str, str]:

@@ -21,6 +21,22 @@ def config(**common: Any) -> Exit:
     return config(options(**common))
 
 
+@cli.command(short_help="Show the JSON Schema of what a command prints with --json.")
+@click.argument("command", nargs=-1, required=True)
+@common_options
+def schema(command: tuple[str, ...], **common: Any) -> Exit:
+    """Show the JSON Schema of what COMMAND prints with --json.
+
+    \b
+    Examples:
+      ebhook schema status
+      ebhook schema lock list
+    """
+    from ebhook.commands.schema import schema
+
+    return schema(options(**common), command=" ".join(command))
+
+
 @cli.command(short_help="Find what would go wrong at the next boot.")
 @some_tenants
 @click.option("--send", "sends", is_flag=True, help="Also send a notice and metrics, for trial.")

@@ -10,7 +10,7 @@ SECTIONS = {
         "plan", "drift",
     ),
     "Writing revisions": ("heads", "chain", "migrate", "merge", "relink", "lint", "verify"),
-    "This application, this machine": ("config", "doctor", "init", "demo"),
+    "This application, this machine": ("config", "schema", "doctor", "init", "demo"),
 }  # fmt: skip
 
 

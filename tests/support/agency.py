@@ -12,7 +12,7 @@ from typing import Any
 
 from ebhook.database.connection import connect
 from ebhook.database.url import fill
-from tests.conftest import Ebhook, Fleet, Ran
+from tests.conftest import Ebhook, Fleet, Ran, check_document
 from tests.support.watching import PATIENCE, ask, until
 
 PROJECTS = Path(__file__).parents[1] / "projects"
@@ -52,6 +52,8 @@ class Running:
     def end(self, timeout: float = PATIENCE) -> Ran:
         """Its end, and all that it said."""
         stdout, stderr = self.process.communicate(timeout=timeout)
+        assert isinstance(self.process.args, list)
+        check_document([str(word) for word in self.process.args[3:]], stdout)
         return Ran(self.process.returncode, stdout, stderr, time.monotonic() - self.began)
 
 

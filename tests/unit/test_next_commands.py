@@ -151,7 +151,7 @@ def test_no_text_has_a_command_in_it() -> None:
                 isinstance(node, ast.Constant)
                 and isinstance(node.value, str)
                 and id(node) not in docs
+                and command.search(node.value)
             ):
-                if command.search(node.value):
-                    found.append(f"{place}, line {node.lineno}: {node.value}")
+                found.append(f"{place}, line {node.lineno}: {node.value}")
     assert not found

@@ -1,0 +1,451 @@
+"""The documents of ``--json``, as types: what ``ebhook schema`` prints, and what the tests hold each
+document against that they see.
+
+A key that is not here is not written; more may be added, and none is taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from ebhook.events import Outcome
+from ebhook.fleet.standing import State, Unfinished
+
+
+class Document(Struct, frozen=True, forbid_unknown_fields=True):
+    """All its keys are there, and no others."""
+
+
+# What several documents have
+
+
+class ErrorDocument(Document, frozen=True):
+    """What happened, the state now, what to type next; and where in a chain it was."""
+
+    error: str
+    what: str
+    state: str
+    next: str
+    exit_code: int
+    revision: str | None
+    statement: int | None
+    errno: int | None
+    stands_at: str | None
+
+
+class Unread(ErrorDocument, frozen=True):
+    """A tenant that could not be read."""
+
+    tenant: str
+
+
+class FailureDocument(Document, frozen=True):
+    """The whole command failed: instead of its own document."""
+
+    head: None
+    exit_code: int
+    tenants: tuple[()]
+    error: ErrorDocument
+
+
+class Lock(Document, frozen=True):
+    holder: str | None
+    since: str | None
+    alive: bool
+    frozen: bool
+    token: str | None
+    pid: int | None
+    connection_id: int | None
+    environment: str | None
+    version_label: str | None
+    command: str | None
+
+
+class HalfAppliedDocument(Document, frozen=True):
+    revision: str
+    kind: Literal["upgrade", "downgrade"]
+    statements: int
+    state: Unfinished
+
+
+# The fleet
+
+
+class RolloutTenant(Document, frozen=True):
+    tenant: str
+    outcome: Outcome
+    before: str | None
+    after: str | None
+    seconds: float
+    error: ErrorDocument | None
+    sql: list[str] | None = None
+
+
+class Rollout(Document, frozen=True):
+    head: str | None
+    exit_code: int
+    tenants: list[RolloutTenant]
+    excused: int | None = None
+
+
+class StatusTenant(Document, frozen=True):
+    tenant: str
+    state: State
+    revision: str | None
+    behind: int | None
+    ahead: int
+    lock: Lock | None
+    half_applied: HalfAppliedDocument | None
+    edited: list[str]
+    error: ErrorDocument | None
+
+
+class Status(Document, frozen=True):
+    head: str | None
+    tenants: list[StatusTenant]
+
+
+class HeldLock(Document, frozen=True):
+    tenant: str
+    lock: Lock
+
+
+class LockList(Document, frozen=True):
+    locks: list[HeldLock]
+    unread: list[Unread]
+
+
+class ClearedLock(Document, frozen=True):
+    tenant: str
+    cleared: bool
+    lock: Lock | None
+    error: ErrorDocument | None
+
+
+class LockClear(Document, frozen=True):
+    locks: list[ClearedLock]
+
+
+class ResolvedTenant(Document, frozen=True):
+    tenant: str
+    revision: str | None
+    statement: int | None
+    sql: str | None
+    verdict: str | None
+    note: str | None
+    resolved: Literal["applied", "not_applied", "undo"] | None
+    error: ErrorDocument | None
+
+
+class Resolve(Document, frozen=True):
+    exit_code: int
+    tenants: list[ResolvedTenant]
+
+
+class HistoryEntry(Document, frozen=True):
+    tenant: str
+    kind: str
+    revision: str | None
+    down_revision: str | None
+    started_at: str | None
+    finished_at: str | None
+    seconds: float | None
+    statements: int
+    holder: str | None
+    environment: str | None
+    version_label: str | None
+    command: str | None
+    note: str | None
+    state: Unfinished | None
+
+
+class TenantHistory(Document, frozen=True):
+    head: str | None
+    history: list[HistoryEntry]
+    unread: list[Unread]
+
+
+# The chain
+
+
+class ListedRevision(Document, frozen=True):
+    revision: str
+    parents: list[str]
+    message: str
+    date: str | None
+    file: str
+
+
+class ChainHistory(Document, frozen=True):
+    head: str | None
+    revisions: list[ListedRevision]
+
+
+class Heads(Document, frozen=True):
+    heads: list[str]
+
+
+class ChainRevision(Document, frozen=True):
+    revision: str
+    parents: list[str]
+    ticket: str | None
+    date: str | None
+    message: str
+    file: str
+    does: list[str]
+    problems: list[str]
+    findings: list[str]
+    head: bool
+
+
+class ChainOverview(Document, frozen=True):
+    heads: list[str]
+    problems: list[str]
+    next: str | None
+    revisions: list[ChainRevision]
+
+
+class ChainDrawing(Document, frozen=True):
+    format: Literal["mermaid", "dot"]
+    graph: str
+
+
+class ChainWritten(Document, frozen=True):
+    head: str | None
+    file: str
+    written: bool
+
+
+class SpanDocument(Document, frozen=True):
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+class EditDocument(SpanDocument, frozen=True):
+    text: str
+
+
+class LintFinding(SpanDocument, frozen=True, kw_only=True):
+    rule: str
+    title: str
+    revision: str | None
+    file: str
+    message: str
+    sql: str | None
+    corrected: str | None
+    edits: list[EditDocument]
+    called_from: list[SpanDocument]
+    severity: str | None = None
+    reason: str | None = None
+
+
+class Lint(Document, frozen=True):
+    exit_code: int
+    judged: int
+    revisions: int
+    seconds: float
+    absent_modules: list[str]
+    findings: list[LintFinding]
+    allowed: list[LintFinding]
+
+
+class RuleDocument(Document, frozen=True):
+    rule: str
+    title: str
+
+
+class Rules(Document, frozen=True):
+    rules: list[RuleDocument]
+
+
+class LeftOutDocument(Document, frozen=True):
+    what: str
+    why: str
+
+
+class Migrate(Document, frozen=True):
+    head: str | None
+    files: list[str]
+    does: list[str]
+    left_out: list[LeftOutDocument]
+    corrected: list[str]
+    lint: Lint | None
+
+
+class Merge(Document, frozen=True):
+    head: str | None
+    file: str
+    merged: list[str]
+
+
+class Relink(Document, frozen=True):
+    revision: str
+    file: str
+    from_: list[str] = field(name="from")
+    onto: str
+    heads: list[str]
+
+
+class VerifyProblem(Document, frozen=True):
+    fault: str
+    what: str | None
+    diff: list[str]
+
+
+class VerifiedRevision(Document, frozen=True):
+    revision: str
+    message: str
+    reached: bool
+    up_seconds: float | None
+    down_seconds: float | None
+    again_seconds: float | None
+    problems: list[VerifyProblem]
+
+
+class VerifiedWhole(Document, frozen=True):
+    up_seconds: float | None
+    down_seconds: float | None
+    up_error: str | None
+    down_error: str | None
+    left: list[str]
+    against_steps: list[str]
+
+
+class VerifyDrift(Document, frozen=True):
+    side: str
+    what: str
+
+
+class VerifyServer(Document, frozen=True):
+    flavour: str
+    version: str
+    clean: bool
+    revisions: list[VerifiedRevision]
+    whole: VerifiedWhole
+    models: str
+    drift: list[VerifyDrift]
+
+
+class Verify(Document, frozen=True):
+    head: str | None
+    exit_code: int
+    servers: list[VerifyServer]
+
+
+# This application, this machine
+
+
+class Setting(Document, frozen=True):
+    value: Any
+    from_: str = field(name="from")
+    variable: str
+
+
+class Config(Document, frozen=True):
+    file: str | None
+    root: str
+    settings: dict[str, Setting]
+
+
+class DoctorFindingDocument(Document, frozen=True):
+    check: str
+    subject: str
+    level: Literal["ok", "warn", "fail"]
+    text: str
+    next: str
+
+
+class Doctor(Document, frozen=True):
+    findings: list[DoctorFindingDocument]
+    exit_code: int
+
+
+class BundleFileDocument(Document, frozen=True):
+    file: str
+    state: str
+
+
+class Init(Document, frozen=True):
+    files: list[BundleFileDocument]
+    warnings: list[str]
+    exit_code: int
+
+
+class DemoInstance(Document, frozen=True):
+    instance: str
+    exit_code: int | None
+    seconds: float
+    tenants: dict[str, int]
+
+
+class Demo(Document, frozen=True):
+    exit_code: int
+    agencies: int
+    locks_left: int
+    instances: list[DemoInstance]
+
+
+# Command → what it may print: one of these, or a `FailureDocument`. None: any object, not described yet.
+SCHEMAS: Mapping[str, tuple[type[Document], ...] | None] = {
+    "boot": (Rollout,),
+    "upgrade": (Rollout,),
+    "downgrade": (Rollout,),
+    "status": (Status,),
+    "current": (Status,),
+    "lock list": (LockList,),
+    "lock clear": (LockClear,),
+    "resolve": (Resolve,),
+    "history": (ChainHistory, TenantHistory),
+    "heads": (Heads,),
+    "chain": (ChainOverview, ChainDrawing, ChainWritten),
+    "lint": (Lint, Rules),
+    "migrate": (Migrate,),
+    "merge": (Merge,),
+    "relink": (Relink,),
+    "verify": (Verify,),
+    "config": (Config,),
+    "doctor": (Doctor,),
+    "init": (Init,),
+    "demo": (Demo,),
+    "drift": None,
+    "plan": None,
+}
+
+
+def json_schema(command: str) -> dict[str, Any]:
+    """The JSON Schema of what `command` prints with ``--json``."""
+    kinds = SCHEMAS[command]
+    title = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    title |= {"title": f"ebhook {command} --json"}
+    if kinds is None:
+        return {**title, "type": "object"}
+    schemas, components = msgspec.json.schema_components(
+        [*kinds, FailureDocument], ref_template="#/$defs/{name}"
+    )
+    return {**title, "anyOf": list(schemas), "$defs": components}
+
+
+def fits(command: str, document: Any) -> str | None:
+    """What is wrong with a document of `command`; None: nothing."""
+    kinds = SCHEMAS[command]
+    if kinds is None:
+        return None if isinstance(document, dict) else "it is no object"
+    return _best(document, (*kinds, FailureDocument))
+
+
+def _best(document: Any, kinds: Iterable[type[Document]]) -> str | None:
+    problems = []
+    for kind in kinds:
+        try:
+            msgspec.convert(document, kind)
+        except msgspec.ValidationError as error:
+            problems.append(f"{kind.__name__}: {error}")
+        else:
+            return None
+    return "; ".join(problems)
