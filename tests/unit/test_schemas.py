@@ -65,7 +65,12 @@ def _completed(document: Any) -> Any:
 def test_a_failed_command_has_its_own_document() -> None:
     """One shape for every command."""
     error = error_document(LockHeld("Held.", "State.", "Wait."), NextCommands())
-    document = {"head": None, "exit_code": int(Exit.TRY_AGAIN), "tenants": [], "error": error}
+    document: dict[str, Any] = {
+        "head": None,
+        "exit_code": int(Exit.TRY_AGAIN),
+        "tenants": [],
+        "error": error,
+    }
 
     assert all(fits(command, document) is None for command in SCHEMAS)
     assert fits("status", {**document, "more": 1}) is not None
