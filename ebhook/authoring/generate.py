@@ -21,6 +21,7 @@ from ebhook.errors import ChainBroken, EbhookError
 from ebhook.next_command import ebhook, then
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
+from ebhook.upgrade.engine_handover import GivenConnection
 from ebhook.upgrade.project import Project, alembic_config
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def autogenerate(project: Project, tenant: Tenant, message: str, answer: Answer)
         with engine.connect() as locked:
             try:
                 project.run(
-                    locked,
+                    GivenConnection(locked),
                     tenant.url,
                     target=project.chain.head,
                     steps=compare,

@@ -45,9 +45,18 @@ def quoted(identifier: str) -> str:
     return "`" + identifier.replace("`", "``") + "`"
 
 
+def original(error: BaseException | None) -> BaseException | None:
+    """PyMySQL's own error, where SQLAlchemy has wrapped it, or another driver's stands in for it."""
+    wrapped = getattr(error, "orig", None)
+    if wrapped is None:
+        return error
+    cause = wrapped.__cause__
+    return cause if isinstance(cause, MySQLError) else wrapped
+
+
 def errno(error: BaseException | None) -> int:
     """The server's number of an error (also of one that SQLAlchemy wrapped), or 0."""
-    error = getattr(error, "orig", None) or error
+    error = original(error)
     number = error.args[0] if isinstance(error, MySQLError) and error.args else 0
     if isinstance(error, pymysql.err.InterfaceError) and number == 0:
         return Errno.GONE_AWAY
@@ -56,10 +65,10 @@ def errno(error: BaseException | None) -> int:
 
 def text_of(error: BaseException) -> str:
     """``Duplicate column name 'tier' (1060)``: the server's words and number."""
-    original = getattr(error, "orig", None) or error
-    if isinstance(original, MySQLError) and len(original.args) > 1:
-        return f"{one_line(str(original.args[1]))} ({original.args[0]})"
-    return one_line(f"{type(original).__name__}: {original}")
+    found = original(error)
+    if isinstance(found, MySQLError) and len(found.args) > 1:
+        return f"{one_line(str(found.args[1]))} ({found.args[0]})"
+    return one_line(f"{type(found).__name__}: {found}")
 
 
 class SecureConnection(Connection):

@@ -38,6 +38,7 @@ from ebhook.settings import Settings
 from ebhook.upgrade.messages import Order
 
 if TYPE_CHECKING:
+    from ebhook.upgrade.engine_handover import Rehearsal
     from ebhook.upgrade.project import Project
 
 
@@ -58,7 +59,7 @@ def main() -> None:
             url = url.credential.fresh(url)
             if url.password is not None:
                 control.send(PasswordRead(url.password))
-        _rehearse(project, url)
+        project = replace(project, rehearsal=_rehearse(project, url))
     except EbhookError as error:
         control.send(error)
         return
@@ -124,7 +125,7 @@ def _warm(url: Url) -> None:
     gc.freeze()
 
 
-def _rehearse(project: Project, url: Url) -> None:
+def _rehearse(project: Project, url: Url) -> Rehearsal:
     """Runs env.py once, in a fork, so that the connections it opens are not inherited."""
     ours, theirs = socket.socketpair()
     template = os.getpid()
@@ -139,22 +140,22 @@ def _rehearse(project: Project, url: Url) -> None:
         die_with_parent(template)
         out = Connection(theirs.detach())
         try:
-            project.rehearse(url)
-            out.send(None)
+            out.send(project.rehearse(url))
         except EbhookError as error:
             out.send(error)
         finally:
             os._exit(0)
     theirs.close()
     try:
-        problem: EbhookError | None = Connection(ours.detach()).recv()
+        found: EbhookError | Rehearsal = Connection(ours.detach()).recv()
     except EOFError:
-        problem = ChainBroken(
+        found = ChainBroken(
             f"{project.env_py} ended its process.", "No revision was run.", "Mend it."
         )
     os.waitpid(child, 0)
-    if problem is not None:
-        raise problem
+    if isinstance(found, EbhookError):
+        raise found
+    return found
 
 
 def _serve(control: Connection, project: Project, url: Url) -> None:

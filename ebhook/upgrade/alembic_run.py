@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import Connection, login_of
-from ebhook.errors import ConnectionLost, EbhookError
+from ebhook.errors import EbhookError
 from ebhook.events import Emit, RevisionDone, RevisionStarted
 from ebhook.tenant import Tenant
+from ebhook.upgrade.engine_handover import EngineHandover
 from ebhook.upgrade.failure import FailureReport
-from ebhook.upgrade.interception import ConnectionListener, InterceptedConnection
+from ebhook.upgrade.interception import ConnectionListener
 from ebhook.upgrade.plan import RevisionPlan
 from ebhook.upgrade.project import Project
 
@@ -27,8 +28,12 @@ class RevisionListener(ConnectionListener, Protocol):
     @property
     def connection(self) -> Connection: ...
 
+    @property
+    def lost(self) -> bool:
+        """Has the server ended the session?"""
+
     def opened(self, locked: sa.Connection) -> None:
-        """SQLAlchemy has opened its connection; env.py has not run yet."""
+        """env.py's connection is the locked one; no revision has run yet."""
 
     def before_cursor_execute(
         self, connection: Any, cursor: Any, sql: str, values: Any, context: Any, many: bool
@@ -67,6 +72,7 @@ class AlembicRun:
     longest: float = field(default=0.0, init=False)  # seconds of the slowest revision so far
     running: str | None = field(default=None, init=False)
     is_last: bool = field(default=False, init=False)  # no other revision follows `running`
+    failure: BaseException | None = field(default=None, init=False)  # what ended a revision
 
     def run(self) -> bool:
         """True: it ended before the plan's last revision, at a signal or near the deadline.
@@ -74,45 +80,34 @@ class AlembicRun:
         Raises what went wrong as one of ebhook's errors.
         """
         cut_short: list[bool] = []
-        # One connection, given out once: SQLAlchemy would re-connect silently after a loss, and
-        # share this one with a migration that asks the engine for another.
-        engine = sa.create_engine(
-            "mysql+pymysql://",
-            creator=self._only_connection(),
-            poolclass=sa.pool.QueuePool,
-            pool_size=1,
-            max_overflow=0,
-            pool_timeout=0,
+        url = login_of(self.listener.connection, self.tenant.url)
+        handover = EngineHandover(
+            self.listener.connection,
+            self.listener,
+            replace(url, database=self.tenant.database),
+            self.project.rehearsal,
+            lambda: self.listener.lost,
         )
-        sa.event.listen(engine, "before_cursor_execute", self.listener.before_cursor_execute)
         try:
-            with engine.connect() as locked:
-                self.listener.opened(locked)
-                self.project.run(
-                    locked,
-                    login_of(self.listener.connection, self.tenant.url),
-                    target=self.plan.target,
-                    steps=lambda heads, _: self._steps(heads, cut_short),
-                    on_version_apply=self._on_version_apply,
-                )
+            self.project.run(
+                handover,
+                url,
+                target=self.plan.target,
+                steps=lambda heads, _: self._steps(heads, cut_short),
+                on_version_apply=self._on_version_apply,
+                opened=self._opened,
+            )
+            if self.failure is not None:  # and env.py has caught it
+                raise self.failure
         except EbhookError:
             raise
         except (Exception, SystemExit) as error:  # whatever env.py or a migration raises
             raise self.failures.of(error, self.running) from None
         return bool(cut_short)
 
-    def _only_connection(self) -> Callable[[], InterceptedConnection]:
-        once = iter([InterceptedConnection(self.listener.connection, self.listener)])
-
-        def creator() -> InterceptedConnection:
-            try:
-                return next(once)
-            except StopIteration:
-                raise ConnectionLost(
-                    f"{self.tenant.name}: the connection with the lock was lost.", "", ""
-                ) from None
-
-        return creator
+    def _opened(self, locked: sa.Connection) -> None:
+        sa.event.listen(locked.engine, "before_cursor_execute", self.listener.before_cursor_execute)
+        self.listener.opened(locked)
 
     def _steps(self, heads: Any, cut_short: list[bool]) -> Iterator[Any]:
         """The plan, one revision at a time, ending early when asked to."""
@@ -140,8 +135,12 @@ class AlembicRun:
 
     def _heard(self, revision: Revision, function: Callable[..., None]) -> Callable[..., None]:
         def run(*arguments: Any, **named: Any) -> None:
-            with self.listener.revision(revision, self.plan.kind):
-                function(*arguments, **named)
+            try:
+                with self.listener.revision(revision, self.plan.kind):
+                    function(*arguments, **named)
+            except (Exception, SystemExit) as error:
+                self.failure = error
+                raise
 
         return run
 

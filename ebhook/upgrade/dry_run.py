@@ -26,6 +26,9 @@ class DryRunListener:
     running: str | None = field(default=None, init=False)  # the revision whose own code runs
     adds_column: bool = field(default=False, init=False)  # the next one
     returning: int = field(default=0, init=False)  # columns of the rows that the next one returns
+    refusal: Exception | None = field(default=None, init=False)
+    lost: bool = field(default=False, init=False)
+    opening: set[str] = field(default_factory=set, init=False)
     last: None = field(default=None, init=False)  # nothing is recorded
 
     def opened(self, locked: sa.Connection) -> None:
@@ -61,6 +64,13 @@ class DryRunListener:
             return
         self.statements.append(PlannedStatement(text, self.running, adds_column))
         query(f"SELECT {', '.join(['NULL'] * returning)}" if returning else "DO 0")
+
+    def refuse(self, error: Exception) -> None:
+        if self.refusal is None:
+            self.refusal = error
+
+    def was_told(self, text: str) -> bool:
+        return text in self.opening
 
     def before_commit(self) -> None:
         pass

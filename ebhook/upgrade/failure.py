@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-import sqlalchemy as sa
 from pymysql.err import MySQLError
 
 from ebhook.database.connection import (
@@ -16,6 +15,7 @@ from ebhook.database.connection import (
     explain,
     is_read_only,
     login_of,
+    original,
     run,
     text_of,
     versions,
@@ -34,6 +34,7 @@ from ebhook.next_command import Next, ebhook, then
 from ebhook.sql.statement import is_several
 from ebhook.tenant import Tenant
 from ebhook.upgrade.project import Project
+from ebhook.upgrade.second_connection import SecondConnectionRefused
 
 
 class FailedRun(Protocol):
@@ -69,16 +70,16 @@ class FailureReport:
             return ConnectionLost(
                 f"{name}: the connection with the lock was lost: {text_of(error)}.", "", ""
             )
-        original = getattr(error, "orig", None) or error
-        if is_read_only(original) or number in DENIED:
-            problem = explain(original, self.tenant.url, self.tenant.database)
+        servers = original(error)
+        if is_read_only(servers) or number in DENIED:
+            problem = explain(servers, self.tenant.url, self.tenant.database)
             state, at = self._state(running, text_of(error))
             return type(problem)(problem.what, state, problem.next, self._at(running, number, at))
         if number == Errno.LOCK_DEADLOCK:
             return Deadlocked(f"{name}: {text_of(error)}.", "Its transaction was undone.", "")
         if running is None:
             if number in BUSY | UNREACHED:  # by a connection of its own
-                return explain(original, self.tenant.url, self.tenant.database)
+                return explain(servers, self.tenant.url, self.tenant.database)
             return self.project.env_failed(error)
         if number == Errno.QUERY_INTERRUPTED and self.stop():
             return Stopped(
@@ -88,10 +89,20 @@ class FailureReport:
                 self._at(running, number),
             )
         where = self.project.where(error)
-        if isinstance(error, sa.exc.TimeoutError):
-            where = f"it asks the engine for a second connection, which has no lock ({where})"
         state, stands = self._state(running, where)
         place = self._at(running, number, stands)
+        if isinstance(error, SecondConnectionRefused):
+            return MigrationFailed(
+                f"{name}: revision {running} asks the engine for a second connection, and would change "
+                f"something there, without the lock: {error} ({self.project.line_of(error)}).",
+                state,
+                then(
+                    "Use op.get_bind(), which has the lock, in place of its engine: op.execute(…), "
+                    "sa.inspect(op.get_bind()). Then: ",
+                    ebhook("upgrade", name),
+                ),
+                place,
+            )
         if number == Errno.LOCK_WAIT_TIMEOUT:
             return Stopped(
                 f"{name}: revision {running} waited in vain for what somebody else has: "

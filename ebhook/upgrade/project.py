@@ -1,21 +1,22 @@
 """A migrations folder, loaded once: Alembic's view of it, its version files, its application.
 
-env.py is the application's own and runs unmodified. Only `context.configure` is taken from it: the
-connection that it gives is replaced. Alembic's ``op`` and ``context`` are module globals: never run
+env.py is the application's own and runs unmodified. Only `context.configure` is taken from it: the engine
+whose connection it gives is handed the locked one. Alembic's ``op`` and ``context`` are module globals: never run
 two of these in threads.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import logging.config  # nearly every env.py wants it: once for all workers
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import sqlalchemy as sa
 from alembic.config import Config
@@ -31,9 +32,24 @@ from ebhook.database.url import Url
 from ebhook.errors import ChainBroken, EbhookError, Refused, SettingsFailed
 from ebhook.next_command import ebhook, then
 from ebhook.settings import Settings
+from ebhook.upgrade.engine_handover import EngineRehearsal, Rehearsal
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
+
+
+class ConnectionSource(Protocol):
+    """Says on which connection env.py runs."""
+
+    def watching(self) -> contextlib.AbstractContextManager[None]:
+        """Around the whole run of env.py."""
+
+    def take(self, given: sa.Connection | None) -> sa.Connection:
+        """The connection for ``context.configure`` in place of the one that env.py gives."""
+
+
+class _RehearsalOver(BaseException):
+    """Internal: env.py asks the database, which a rehearsal does not."""
 
 
 @dataclass
@@ -45,6 +61,7 @@ class Project:
     config: Config
     script: ScriptDirectory
     app: Any = None
+    rehearsal: Rehearsal | None = None  # None: env.py has not been rehearsed
 
     @property
     def env_py(self) -> Path:
@@ -52,25 +69,30 @@ class Project:
 
     def run(
         self,
-        locked: sa.Connection,
+        source: ConnectionSource,
         url: Url,
         *,
         target: str | None,
         steps: Callable[[Any, MigrationContext], Iterable[Any]],
         on_version_apply: Callable[..., None],
+        opened: Callable[[sa.Connection], None] = lambda _: None,
     ) -> None:
-        """Runs env.py on `locked`; Alembic asks `steps` which revisions to run, one by one."""
+        """Runs env.py on a connection of `source`; Alembic asks `steps` which revisions to run, one by
+        one. `opened` is called with the connection before that."""
 
-        def configure(environment: EnvironmentContext, options: dict[str, Any]) -> None:
+        def configure(environment: EnvironmentContext, given: Any, options: dict[str, Any]) -> None:
+            locked = source.take(given)
+            opened(locked)
             theirs = options.pop("on_version_apply", None) or []
             hooks = list(theirs) if isinstance(theirs, (list, tuple, set)) else [theirs]
             options["on_version_apply"] = [*hooks, on_version_apply]
             options["transaction_per_migration"] = True
             EnvironmentContext.configure(environment, connection=locked, **options)
 
-        self._with_env(url, configure, fn=steps, destination_rev=target or "base")
+        with source.watching():
+            self._with_env(url, configure, fn=steps, destination_rev=target or "base")
 
-    def rehearse(self, url: Url) -> None:
+    def rehearse(self, url: Url) -> Rehearsal:
         """Runs env.py once without running a revision: what it does wrong shows before any tenant
         is touched. A database that it cannot reach is not its fault, and shows later.
 
@@ -79,30 +101,54 @@ class Project:
             SettingsFailed: it keeps its revision in another table than `version_table` says.
         """
 
-        def configure(environment: EnvironmentContext, options: dict[str, Any]) -> None:
-            options |= {"dialect_name": "mysql", "on_version_apply": None}
+        found: list[Rehearsal] = []
+        engines = EngineRehearsal(str(self.env_py))
+
+        def configure(environment: EnvironmentContext, given: Any, options: dict[str, Any]) -> None:
+            found.append(engines.take(given))
+            options |= {
+                "dialect_name": "mysql",
+                "on_version_apply": None,
+                "output_buffer": io.StringIO(),
+            }
             EnvironmentContext.configure(environment, **options)
 
         def nothing(**_: Any) -> None:
             pass
 
+        def enough(*_: Any) -> NoReturn:
+            raise _RehearsalOver
+
         if not self.settings.env_py:
-            return
+            return Rehearsal()
         try:
-            self._with_env(
-                url,
-                configure,
-                as_sql=True,
-                begin_transaction=contextlib.nullcontext,
-                run_migrations=nothing,
-                is_offline_mode=lambda: False,
-            )
+            with engines.watching():
+                self._with_env(
+                    url,
+                    configure,
+                    replaced={
+                        "begin_transaction": contextlib.nullcontext,
+                        "run_migrations": nothing,
+                        "is_offline_mode": lambda: False,
+                        # What it asks of the database from here on, it asks in the run.
+                        "get_bind": enough,
+                        "get_context": enough,
+                        "execute": nothing,
+                    },
+                    as_sql=True,
+                    destination_rev=self.chain.head or "base",
+                    starting_rev=None,
+                    tag=None,
+                )
+        except _RehearsalOver:
+            pass
         except EbhookError:
             raise
         except Exception as error:  # whatever env.py raises
             # A login of its own that fails may be one too many (1040, 1203, 1226): that passes.
             if not errno(error) and not isinstance(error, OSError):
                 raise self.env_failed(error) from None
+        return found[0] if found else Rehearsal()
 
     def env_failed(self, error: BaseException) -> EbhookError:
         """What env.py raised, as one of ours."""
@@ -123,14 +169,16 @@ class Project:
         """``Boom (versions/7f3a_x.py, line 12)``."""
         return where(error, self.settings.folder)
 
+    def line_of(self, error: BaseException) -> str:
+        """``versions/7f3a_x.py, line 12``; empty when it is not from this folder."""
+        return line_of(error, self.settings.folder)
+
     def _with_env(
         self,
         url: Url,
-        configure: Callable[[EnvironmentContext, dict[str, Any]], None],
+        configure: Callable[[EnvironmentContext, Any, dict[str, Any]], None],
         *,
-        begin_transaction: Any = None,
-        run_migrations: Any = None,
-        is_offline_mode: Any = None,
+        replaced: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         # An env.py that makes an engine from alembic.ini's URL makes it for this tenant.
@@ -146,17 +194,10 @@ class Project:
             self._check(theirs)
             for name in ("url", "dialect_name", "dialect_opts", "as_sql"):
                 theirs.pop(name, None)
-            configure(environment, theirs)
+            configure(environment, connection, theirs)
 
         # On the instance: what a subclass overrides, Alembic's module proxies do not see.
-        vars(environment).update(configure=take)
-        for name, replacement in (
-            ("begin_transaction", begin_transaction),
-            ("run_migrations", run_migrations),
-            ("is_offline_mode", is_offline_mode),
-        ):
-            if replacement is not None:
-                vars(environment)[name] = replacement
+        vars(environment).update(configure=take, **(replaced or {}))
         with self._in_context(), _opened_when_used(), environment:
             if self.settings.env_py:
                 self.script.run_env()
@@ -288,14 +329,21 @@ def where(error: BaseException, folder: Path) -> str:
     words = text_of(error) if errno(error) else f"{type(error).__name__}: {error}"
     if isinstance(error, CommandError):
         words = str(error)
+    place = line_of(error, folder)
+    first = words.splitlines()[0] if words else type(error).__name__
+    return f"{first} ({place})" if place else first
+
+
+def line_of(error: BaseException, folder: Path) -> str:
+    """``versions/7f3a_x.py, line 12``: the deepest line in `folder`; empty when it is not from there."""
     place = ""
     trace = error.__traceback__
     while trace is not None:
         path = trace.tb_frame.f_code.co_filename
         if path.startswith(str(folder)):
-            place = f" ({Path(path).relative_to(folder)}, line {trace.tb_lineno})"
+            place = f"{Path(path).relative_to(folder)}, line {trace.tb_lineno}"
         trace = trace.tb_next
-    return f"{words.splitlines()[0] if words else type(error).__name__}{place}"
+    return place
 
 
 def _wants_flask(settings: Settings) -> bool:

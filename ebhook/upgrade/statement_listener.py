@@ -10,10 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.ddl.base import AddColumn
 from pymysql.cursors import Cursor
+from pymysql.err import MySQLError
 
 from ebhook.chain.revision import Revision
-from ebhook.database.connection import Connection, patient
-from ebhook.errors import MigrationFailed, RevisionChanged
+from ebhook.database.connection import Connection, errno, patient
+from ebhook.database.errno import LOST
+from ebhook.errors import EbhookError, MigrationFailed, RevisionChanged
 from ebhook.holder import Holder
 from ebhook.journal.in_doubt import Verdict
 from ebhook.journal.recorder import Recorder
@@ -48,6 +50,9 @@ class StatementListener:
     recorder: Recorder | None = field(default=None, init=False)  # while a revision's own code runs
     last: Recorder | None = field(default=None, init=False)
     adds_column: bool = field(default=False, init=False)  # Alembic's own, which takes an ALGORITHM
+    refusal: Exception | None = field(default=None, init=False)  # of ours, in this run
+    lost: bool = field(default=False, init=False)  # the server has ended the session
+    opening: set[str] = field(default_factory=set, init=False)  # what prepared the session
 
     # Revisions
 
@@ -64,6 +69,7 @@ class StatementListener:
         self.recorder = self.last = Recorder(self.journal, revision, kind, self.holder, half)
         try:
             yield
+            self._raise_refusal()  # which the file may have caught
             if self.recorder.session.database != self.journal.database:  # USE: the version is here
                 self.connection.select_db(self.journal.database)
         finally:
@@ -117,6 +123,31 @@ class StatementListener:
         self.adds_column = isinstance(getattr(compiled, "statement", None), AddColumn)
 
     def statement(self, cursor: Cursor, text: str, query: Callable[[str], Any]) -> None:
+        self._raise_refusal()
+        try:
+            self._statement(cursor, text, query)
+        except EbhookError as refusal:
+            self.refuse(refusal)
+            raise
+        except MySQLError as error:
+            self.lost = self.lost or errno(error) in LOST
+            if error is self.runner.gave_up:
+                self.refuse(error)
+            raise
+
+    def refuse(self, error: Exception) -> None:
+        if self.refusal is None:
+            self.refusal = error
+
+    def was_told(self, text: str) -> bool:
+        return text in self.opening
+
+    def _raise_refusal(self) -> None:
+        """After a refusal, or when it gave up on a statement, nothing more of the revision runs."""
+        if self.refusal is not None:
+            raise self.refusal
+
+    def _statement(self, cursor: Cursor, text: str, query: Callable[[str], Any]) -> None:
         adds_column, self.adds_column = self.adds_column, False
         kind, recorder = kind_of(text), self.recorder
         sql = text
@@ -126,6 +157,8 @@ class StatementListener:
             sql = locking_also(text, self.journal.name.replace("%%", "%")) or text
         else:
             self.journal.end()
+            if kind is Kind.SESSION:
+                self.opening.add(text)
 
         def do() -> Reply | None:
             self.runner.run(query, sql, kind, adds_column=adds_column)
@@ -140,11 +173,13 @@ class StatementListener:
             given(cursor, answer, query)
 
     def before_commit(self) -> None:
+        self._raise_refusal()
         self.journal.end()
         if self.recorder is not None:
             self.recorder.leave()
 
     def commit(self) -> None:
+        self._raise_refusal()
         if self.recorder is not None:
             self.recorder.leave()
         with patient(self.connection):  # a large transaction

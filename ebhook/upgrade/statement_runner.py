@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pymysql.err import MySQLError, OperationalError
 
 from ebhook.database.connection import Connection, errno, patient, rows, run, scalar, text_of
-from ebhook.database.errno import Errno
+from ebhook.database.errno import ABSENT, DENIED, IN_THE_WAY, LOST, READ_ONLY, Errno
 from ebhook.database.retry import retrying
 from ebhook.events import AlgorithmFallback, Emit, StatementRetried
 from ebhook.settings import DdlSettings
@@ -26,11 +26,20 @@ ALGORITHMS = {
     "copy": "",
 }
 _SAVEPOINT = "ebhook_before"
-NOT_THIS_WAY = {
-    Errno.ALTER_NOT_SUPPORTED,
-    Errno.ALTER_NOT_SUPPORTED_REASON,
-    Errno.INSTANT_NOT_POSSIBLE,
-}
+# An ADD COLUMN that fails like this fails so by any algorithm, and without a clause.
+_WHATEVER_CLAUSE = (
+    LOST
+    | IN_THE_WAY
+    | DENIED
+    | READ_ONLY
+    | ABSENT
+    | {
+        Errno.BAD_FIELD,
+        Errno.PARSE_ERROR,
+        Errno.QUERY_INTERRUPTED,
+        Errno.LOCK_DEADLOCK,
+    }
+)
 
 
 def patient_sleep(stop: Callable[[], bool]) -> Callable[[float], None]:
@@ -59,7 +68,9 @@ class Runner:
     emit: Emit
     sleep: Callable[[float], None] = time.sleep
     stop: Callable[[], bool] = lambda: False
-    kind: Kind = Kind.DATA  # of the statement under way
+    kind: Kind = field(default=Kind.DATA, init=False)  # of the statement under way
+    # The last error that is due to a limit or a clause of ours, not to the statement as it is written.
+    gave_up: MySQLError | None = field(default=None, init=False)
 
     def run(self, query: Callable[[str], Any], sql: str, kind: Kind, *, adds_column: bool) -> None:
         """Runs `sql` by `query`, which is given the final text.
@@ -71,13 +82,15 @@ class Runner:
         if not adds_column:
             self._patiently(query, sql)
             return
-        variants = list(self._variants(sql))
-        for number, (algorithm, variant) in enumerate(variants, start=1):
+        for algorithm, variant in self._variants(sql):
             try:
                 self._patiently(query, variant)
                 return
             except MySQLError as error:
-                if errno(error) not in NOT_THIS_WAY or number == len(variants):
+                if variant == sql or self.gave_up is error or errno(error) in _WHATEVER_CLAUSE:
+                    raise
+                if algorithm == self.settings.algorithm:  # the settings allow no other
+                    self.gave_up = error
                     raise
                 self.emit(AlgorithmFallback(self.tenant, sql, algorithm, text_of(error)))
 
@@ -103,6 +116,8 @@ class Runner:
                 with patient(self.connection):
                     query(sql)
             except MySQLError as error:
+                if errno(error) == Errno.LOCK_WAIT_TIMEOUT:  # the limit is ours
+                    self.gave_up = error
                 if not self._may_pass(error) or self.stop():
                     raise
                 raise _Busy(error) from error
@@ -133,6 +148,7 @@ class Runner:
         try:
             retry(again)
         except _Busy as busy:
+            self.gave_up = busy.error
             raise busy.error from None
 
     def _may_pass(self, error: MySQLError) -> bool:
@@ -144,7 +160,8 @@ class Runner:
             return False
         if not alone and scalar(self.connection, "SELECT @@innodb_rollback_on_timeout"):
             words = f"{error.args[1]} (innodb_rollback_on_timeout)"
-            raise OperationalError(int(Errno.LOCK_DEADLOCK), words) from error
+            self.gave_up = OperationalError(int(Errno.LOCK_DEADLOCK), words)
+            raise self.gave_up from error
         if self.kind is not Kind.OPAQUE:
             return True
         try:

@@ -18,6 +18,7 @@ from ebhook.database.connection import Connection
 from ebhook.drift.snapshot import Snapshot
 from ebhook.errors import EbhookError
 from ebhook.tenant import Tenant
+from ebhook.upgrade.engine_handover import GivenConnection
 from ebhook.upgrade.project import Project
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def models_against(
     try:
         with engine.connect() as locked:
             project.run(
-                locked,
+                GivenConnection(locked),
                 tenant.url,
                 target=project.chain.head,
                 steps=compare,

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -103,6 +103,7 @@ def upgrade_here(
     order = Order(tenant, target, downgrade, holder, settings.lock.wait, deadline)
     try:
         project = load_project(settings, chain)
+        project = replace(project, rehearsal=project.rehearse(tenant.url))
         return Finished(moved=apply(project, order, emit, lambda: False))
     except EbhookError as error:
         return Finished(error=error)
