@@ -113,7 +113,7 @@ class Project:
             }
             EnvironmentContext.configure(environment, **options)
 
-        def nothing(**_: Any) -> None:
+        def nothing(*_: Any, **__: Any) -> None:
             pass
 
         def enough(*_: Any) -> NoReturn:
