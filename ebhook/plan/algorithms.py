@@ -23,7 +23,7 @@ from ebhook.scratch.installation import Flavour, locate
 from ebhook.scratch.process import server as private_server
 from ebhook.settings import Settings
 from ebhook.sql.statement import Kind, bare, kind_of
-from ebhook.upgrade.statement_runner import ALGORITHMS, NOT_THIS_WAY
+from ebhook.upgrade.statement_runner import ALGORITHMS, WHATEVER_CLAUSE
 
 # From the cheapest on: what is asked for, and what it is called when the server takes it.
 _ASKED = (
@@ -175,7 +175,7 @@ class _Asking:
             error = self._refused(sent)
             if error is None:
                 return Answer(sent, _NAMES[name]) if clause else self._copied(sent)
-            if errno(error) not in NOT_THIS_WAY or name == self.settings.ddl.algorithm:
+            if errno(error) in WHATEVER_CLAUSE or name == self.settings.ddl.algorithm:
                 break
         assert error is not None
         return Answer(sent, fails=text_of(error))
@@ -190,7 +190,7 @@ class _Asking:
             error = self._refused(sql + comma + clause.replace("{and}", comma))
             if error is None:
                 return Answer(sql, name)
-            if errno(error) not in NOT_THIS_WAY:
+            if errno(error) in WHATEVER_CLAUSE:
                 break
         error = self._refused(sql)  # a form that takes no clause, or one that does not work at all
         if error is not None:

@@ -70,7 +70,7 @@ class FailureReport:
             return ConnectionLost(
                 f"{name}: the connection with the lock was lost: {text_of(error)}.", "", ""
             )
-        servers = original(error)
+        servers = original(error) or error
         if is_read_only(servers) or number in DENIED:
             problem = explain(servers, self.tenant.url, self.tenant.database)
             state, at = self._state(running, text_of(error))

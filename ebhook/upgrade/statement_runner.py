@@ -27,7 +27,7 @@ ALGORITHMS = {
 }
 _SAVEPOINT = "ebhook_before"
 # An ADD COLUMN that fails like this fails so by any algorithm, and without a clause.
-_WHATEVER_CLAUSE = (
+WHATEVER_CLAUSE = (
     LOST
     | IN_THE_WAY
     | DENIED
@@ -87,7 +87,7 @@ class Runner:
                 self._patiently(query, variant)
                 return
             except MySQLError as error:
-                if variant == sql or self.gave_up is error or errno(error) in _WHATEVER_CLAUSE:
+                if variant == sql or self.gave_up is error or errno(error) in WHATEVER_CLAUSE:
                     raise
                 if algorithm == self.settings.algorithm:  # the settings allow no other
                     self.gave_up = error
