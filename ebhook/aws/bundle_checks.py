@@ -44,7 +44,7 @@ def _of_the_platform(folder: Path) -> Iterator[str]:
         if (folder / name).is_file():
             yield (
                 f"{name}: on a Docker platform the application is in a container, where no hook "
-                "runs: let its entry point boot the databases (docs/elastic-beanstalk.md)"
+                "runs: let its entry point boot the databases"
             )
             break
     config = _text(folder / ".elasticbeanstalk/config.yml")
