@@ -137,22 +137,62 @@ def plan(
     return plan(options(**common), names=tenant, to=to, out=out, markdown=markdown)
 
 
-@cli.command(short_help="Show which tenants' schemas differ from the others'.")
+@cli.command(short_help="Show which tenants' schemas differ from the others', or from the chain.")
 @some_tenants
+@click.option(
+    "--against",
+    type=click.Choice(["fleet", "chain", "models"]),
+    default="fleet",
+    show_default=True,
+    help="The tenants at the same revision; what the chain makes; what env.py's models say.",
+)
 @common_options
-def drift(tenant: tuple[str, ...], **common: Any) -> Exit:
-    """Show which tenants' schemas differ: from the tenants at the same revision.
+def drift(tenant: tuple[str, ...], against: str, **common: Any) -> Exit:
+    """Show which tenants' schemas differ from the tenants at the same revision.
 
-    Only reads, and needs no more than `status` does. Exits 1 when one differs.
+    Only reads, and needs no more than `status` does. The chain and the models are compared on a
+    scratch server, as verify does. Exits 1 when one differs.
 
     \b
     Examples:
       ebhook drift
       ebhook drift acme --json
+      ebhook drift --against chain
     """
     from ebhook.commands.drift import drift
 
-    return drift(options(**common), names=tenant, against="fleet")
+    return drift(options(**common), names=tenant, against=against)
+
+
+@cli.command(short_help="Run what is pending on scratch copies of the tenants' schemas.")
+@some_tenants
+@click.option(
+    "--to",
+    metavar="REV",
+    shell_complete=revisions,
+    help="Rehearse up to this revision, not to head.",
+)
+@click.option(
+    "--with-data",
+    is_flag=True,
+    help="Also look, in the tenants, for rows that would make a statement fail.",
+)
+@common_options
+def rehearse(tenant: tuple[str, ...], to: str | None, with_data: bool, **common: Any) -> Exit:
+    """Run what is pending on scratch copies, without rows, of each different schema that is behind.
+
+    The tenants are only read: SELECT is enough. Exits 1 when a tenant would fail. What depends on
+    rows is named; with --with-data it is looked up.
+
+    \b
+    Examples:
+      ebhook rehearse
+      ebhook rehearse acme --to 7f3a
+      ebhook rehearse --with-data --json
+    """
+    from ebhook.commands.rehearse import rehearse
+
+    return rehearse(options(**common), names=tenant, to=to, with_data=with_data)
 
 
 current = copy(status)

@@ -10,67 +10,23 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import field
 
 from ebhook.events import Outcome
 from ebhook.fleet.standing import State, Unfinished
-
-
-class Document(Struct, frozen=True, forbid_unknown_fields=True):
-    """All its keys are there, and no others."""
-
-
-# What several documents have
-
-
-class ErrorDocument(Document, frozen=True):
-    """What happened, the state now, what to type next; and where in a chain it was."""
-
-    error: str
-    what: str
-    state: str
-    next: str
-    exit_code: int
-    revision: str | None
-    statement: int | None
-    errno: int | None
-    stands_at: str | None
-
-
-class Unread(ErrorDocument, frozen=True):
-    """A tenant that could not be read."""
-
-    tenant: str
-
-
-class FailureDocument(Document, frozen=True):
-    """The whole command failed: instead of its own document."""
-
-    head: None
-    exit_code: int
-    tenants: tuple[()]
-    error: ErrorDocument
-
-
-class Lock(Document, frozen=True):
-    holder: str | None
-    since: str | None
-    alive: bool
-    frozen: bool
-    token: str | None
-    pid: int | None
-    connection_id: int | None
-    environment: str | None
-    version_label: str | None
-    command: str | None
-
-
-class HalfAppliedDocument(Document, frozen=True):
-    revision: str
-    kind: Literal["upgrade", "downgrade"]
-    statements: int
-    state: Unfinished
-
+from ebhook.report.fleet_schemas import (
+    DriftDocument,
+    PlanDocument,
+    RehearsalDocument,
+)
+from ebhook.report.schema_parts import (
+    Document,
+    ErrorDocument,
+    FailureDocument,
+    HalfAppliedDocument,
+    Lock,
+    Unread,
+)
 
 # The fleet
 
@@ -413,8 +369,9 @@ SCHEMAS: Mapping[str, tuple[type[Document], ...] | None] = {
     "doctor": (Doctor,),
     "init": (Init,),
     "demo": (Demo,),
-    "drift": None,
-    "plan": None,
+    "drift": (DriftDocument,),
+    "plan": (PlanDocument,),
+    "rehearse": (RehearsalDocument,),
 }
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from pymysql.err import MySQLError
 
-from ebhook.database.connection import Connection, quoted, rows, run, scalar, text_of
+from ebhook.database.connection import Connection, errno, quoted, rows, run, scalar, text_of
+from ebhook.database.errno import DENIED
 
 _DEFINER = re.compile(r" DEFINER=(?:`(?:[^`]|``)*`|'[^']*'|[^\s@]+)@(?:`(?:[^`]|``)*`|'[^']*'|\S+)")
 # What a scratch server has not: keys, and the tenant's own counters.
@@ -33,12 +35,15 @@ class CopyFailed(Exception):
     what: str
 
 
-def read_copy(connection: Connection, schema: str, *, named_in: str | None = None) -> SchemaCopy:
+def read_copy(
+    connection: Connection, schema: str, *, named_in: str | None = None, skip: Collection[str] = ()
+) -> SchemaCopy:
     """By SHOW CREATE, for which SELECT is enough; views, routines, triggers and events where the login is shown
     them.
 
     Args:
         named_in: a text in lower case; only tables whose names are in it are read, and nothing else.
+        skip: tables to leave out.
     """
     connection.select_db(schema)
     charset, collation = rows(
@@ -49,6 +54,8 @@ def read_copy(connection: Connection, schema: str, *, named_in: str | None = Non
     )[0]
     tables, views = [], []
     for name, kind in rows(connection, "SHOW FULL TABLES"):
+        if name in skip:
+            continue
         if kind == "BASE TABLE" and (named_in is None or str(name).lower() in named_in):
             text = str(rows(connection, f"SHOW CREATE TABLE {quoted(str(name))}")[0][1])
             tables.append(_ELSEWHERE.sub("", text))
@@ -64,7 +71,7 @@ def _others(
 ) -> Iterator[tuple[str, str]]:
     mode = str(scalar(connection, "SELECT @@sql_mode"))
     for kind in ("PROCEDURE", "FUNCTION"):
-        for row in rows(connection, f"SHOW {kind} STATUS WHERE db = %s", schema):
+        for row in _listed(connection, f"SHOW {kind} STATUS WHERE db = %s", schema):
             yield from _shown(connection, kind, str(row[1]), 1, 2)
     for name in views:
         try:
@@ -72,10 +79,20 @@ def _others(
         except MySQLError:
             continue  # this login may not see it
         yield mode, _DEFINER.sub("", text).replace(f"{quoted(schema)}.", "")
-    for row in rows(connection, "SHOW TRIGGERS"):
+    for row in _listed(connection, "SHOW TRIGGERS"):
         yield from _shown(connection, "TRIGGER", str(row[0]), 1, 2)
-    for row in rows(connection, "SHOW EVENTS"):
+    for row in _listed(connection, "SHOW EVENTS"):
         yield from _shown(connection, "EVENT", str(row[1]), 1, 3)
+
+
+def _listed(connection: Connection, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    """What this login is shown of it: nothing, where it may not ask."""
+    try:
+        return rows(connection, sql, *values)
+    except MySQLError as error:
+        if errno(error) not in DENIED:
+            raise
+        return []
 
 
 def _shown(
