@@ -45,11 +45,13 @@ def doctor(tenant: tuple[str, ...], sends: bool, **common: Any) -> Exit:
     """Find what would go wrong at the next boot: settings, network, TLS, privileges, AWS.
 
     Nothing is changed. Where the login may drop tables, its privileges are tried on a scratch table,
-    in TENANT… or in one tenant of each login.
+    in TENANT… or in one tenant of each login. env.py and the application are loaded as a boot loads
+    them. With --bundle FILE.zip a bundle is examined, without any database.
 
     \b
     Examples:
       sudo ebhook doctor
+      ebhook doctor --bundle build/app.zip
       ebhook doctor acme --json
     """
     from ebhook.commands.doctor import doctor

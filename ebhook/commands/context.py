@@ -39,6 +39,7 @@ class Options:
     log: RunLog = field(default_factory=lambda: RunLog(None))
     log_file: Path | None = None
     bundle: str | None = None  # of an instance: staging, current, or a folder
+    archive: Path | None = None  # of which `bundle` is the unpacked folder
     commands: NextCommands = field(default_factory=NextCommands)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ebhook.database.credential import Credential
 from ebhook.doctor.finding import DoctorFinding, failed, ok, warn
 from ebhook.errors import EbhookError
+from ebhook.next_command import then
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 
@@ -41,10 +42,14 @@ def examine_aws(
 
     try:
         account = account_of(settings)
-        yield ok("aws", f"{account.region}", whoami(account))
     except EbhookError as error:
-        yield failed("aws", "sts:GetCallerIdentity", error)
+        yield failed("aws", "account", error)
         return
+    try:
+        yield ok("aws", f"{account.region}", whoami(account))
+    except EbhookError as error:  # a boot does not ask for it; what it does ask for is tried below
+        next = then("A boot does without. ", *error.next.parts)
+        yield warn("aws", "sts:GetCallerIdentity", error.what, next)
     nouns: dict[str, tuple[Credential, Tenant]] = {}
     for tenant in tenants:
         credential = tenant.url.credential

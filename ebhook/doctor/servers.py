@@ -19,6 +19,7 @@ from ebhook.database.connection import Connection, connect, errno, explain, quot
 from ebhook.database.grants import granted
 from ebhook.database.url import Url
 from ebhook.doctor.finding import DoctorFinding, Level, fail, failed, ok, warn
+from ebhook.doctor.limits import examine_limits
 from ebhook.doctor.privileges import NEEDED, OFTEN, lacking, tried
 from ebhook.doctor.proxy import examine_proxy
 from ebhook.errors import EbhookError
@@ -208,8 +209,7 @@ class LoginChecks:
             )
         else:
             yield ok("server", self.where, f"{said}, atomic DDL")
-        if scalar(connection, "SELECT @@read_only"):
-            yield fail("server", self.where, "is read-only", "Point the tenants' URL at the writer")
+        yield from examine_limits(connection, self.where, flavour)
 
     def named_locks(self, connection: Connection) -> DoctorFinding:
         name = f"ebhook:doctor:{secrets.token_hex(4)}"
@@ -286,6 +286,35 @@ class LoginChecks:
         }
         shapes = [self.shape(connection, tenant, *table) for table in wanted.items()]
         yield from [shape for shape in shapes if shape] or [ok("tables", tenant.name, "")]
+        yield from self.without_revision(connection, tenant)
+
+    def without_revision(self, connection: Connection, tenant: Tenant) -> Iterator[DoctorFinding]:
+        """A database that another tool made: a boot would run the chain from its beginning."""
+        version, own = (
+            self.settings.version_table,
+            (self.settings.lock.table, self.settings.journal.table),
+        )
+        found = {
+            str(name)
+            for (name,) in rows(
+                connection,
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = %s "
+                "AND table_type = 'BASE TABLE'",
+                tenant.database,
+            )
+        }
+        theirs = found - {version, *own}
+        place = f"{quoted(tenant.database)}.{quoted(version)}"
+        if theirs and not (version in found and rows(connection, f"SELECT 1 FROM {place} LIMIT 1")):
+            yield fail(
+                "chain",
+                tenant.name,
+                f"has {count(len(theirs), 'table')} and no revision: the next boot runs the chain "
+                "from its beginning, and fails where a table exists",
+                then(
+                    "Say at which revision it stands (stamp). See: ", ebhook("status", tenant.name)
+                ),
+            )
 
     def shape(
         self, connection: Connection, tenant: Tenant, table: str, columns: set[str]

@@ -44,8 +44,8 @@ class _Group:
     def remedy(self, commands: NextCommands) -> str:
         who, first = self._subjects(10), self.first
         names = list(dict.fromkeys(finding.subject for finding in self.findings))
-        next = commands.text(first.next.for_any(first.subject).for_all(names))
-        return f"{first.check} {who}: {self._common(first.text)}\n  {self._common(next)}"
+        next = first.next.map(self._common).for_any(first.subject).for_all(names)
+        return f"{first.check} {who}: {self._common(first.text)}\n  {commands.text(next)}"
 
     def _subjects(self, most: int) -> str:
         names = list(dict.fromkeys(finding.subject for finding in self.findings))

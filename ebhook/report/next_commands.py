@@ -152,7 +152,8 @@ class NextCommands:
         typed = self._typed
         if not typed.is_harmless or typed.verb in _AUTHORING:
             return next
-        if any(effect_of(one.verb, one.words) is Effect.FILES for one in next.commands):
+        writes = [one for one in next.commands if effect_of(one.verb, one.words) is Effect.FILES]
+        if any(one.verb != "init" for one in writes):
             return then("Look at the chain: ", ebhook("chain"))
         return next
 
@@ -161,6 +162,8 @@ class NextCommands:
         typed, effect = self._typed, effect_of(found.verb, found.words)
         if typed.is_harmless and "--dry-run" in typed.words and found.verb == typed.verb:
             return replace(found, words=tuple(dict.fromkeys((*found.words, "--dry-run"))))
+        if typed.is_harmless and found.verb == "init" and typed.verb != "init":
+            return replace(found, words=(*found.words, "--dry-run"))
         if not typed.is_harmless or effect is not Effect.FLEET:
             return found
         looking = _LOOKING.get(found.verb)

@@ -129,7 +129,7 @@ class Reporter:
 
     def print(self, text: str) -> None:
         """A command's result, on standard output."""
-        print(plain(self.hide(text)), flush=True)
+        print(self.hide(plain(text)), flush=True)
 
     def log(self, document: Mapping[str, Any]) -> None:
         if self._log.is_open:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -74,9 +75,19 @@ def test_a_fleet_that_is_well(ebhook: Ebhook, fleet: Fleets) -> None:
     assert ran.code == Exit.OK, ran.stdout
     assert not found(ran, "warn") + found(ran, "fail")
     checks = [check for check, _, _ in found(ran)]
-    wanted = ["settings", "chain", "identity", "login", "tls", "server", "lock", "clock"]
+    wanted = [
+        "settings",
+        "chain",
+        "identity",
+        "application",
+        "login",
+        "tls",
+        "server",
+        "lock",
+        "clock",
+    ]
     assert checks == [*wanted, "privileges", "tables", "tenants"]
-    assert "in 3 of 3" in found(ran)[8][2]
+    assert "in 3 of 3" in found(ran)[9][2]
     assert snapshot(agencies) == []
     assert ebhook("boot", cwd=PROJECTS / "linear", env=env_of(agencies)).code == Exit.OK
     again = examine(ebhook, env_of(agencies), agencies.names[1])
@@ -107,7 +118,7 @@ def test_what_is_wrong_with_some_databases(ebhook: Ebhook, fleet: Fleets) -> Non
         ("tables", older),
         ("lock", frozen),
     ]
-    for word in ("lock.table, journal.table", f"ebhook lock clear {frozen}", "2 warn, 2 fail"):
+    for word in ("lock.table, journal.table", f"ebhook lock list {frozen}", "2 warn, 2 fail"):
         assert word in text.stdout
     assert well not in text.stdout
 
@@ -127,7 +138,7 @@ def test_a_database_that_cannot_be_read(ebhook: Ebhook, fleet: Fleets) -> None:
     ((check, subject, text),) = found(ran, "fail")
     assert (check, subject) == ("database", broken)
     assert "(1356)" in text
-    assert ("tenants", "2 of 2", "1 not readable, 1 empty") in found(ran)
+    assert ("tenants", "2 of 2", "1 refused, 1 empty") in found(ran)
     assert boot.code == Exit.PERSON
 
 
@@ -197,7 +208,9 @@ def test_a_server_that_is_read_only(ebhook: Ebhook, fleet: Fleets, server: AnySe
             ran = examine(ebhook, env)
 
     assert ran.code == Exit.FINDINGS
-    assert ("server", f"{server.host}:{server.port}", "is read-only") in found(ran, "fail")
+    assert ("server", f"{server.host}:{server.port}", "is read-only (read_only)") in found(
+        ran, "fail"
+    )
     assert "Traceback" not in ran.stderr
 
 
@@ -240,7 +253,7 @@ def test_no_room_for_the_log(ebhook: Ebhook, tmp_path: Path) -> None:
     )
     assert [f[0] for f in found(here, "ok")].count("log") == 1
     lines = (tmp_path / "x.log").read_text().splitlines()
-    assert {json.loads(line)["event"] for line in lines} == {"Finding"}
+    assert {json.loads(line)["event"] for line in lines} == {"Finding", "Ended"}
 
 
 @pytest.fixture(scope="module")
@@ -268,9 +281,7 @@ def test_aws_is_asked(ebhook: Ebhook, aws: Cloud) -> None:
         "eu-west-1",
         "secretsmanager:GetSecretValue",
     ]
-    assert ("notices", topic, "not tried; to try them: ebhook doctor --send") in found(
-        untried, "ok"
-    )
+    assert ("notices", topic, "not tried; --send tries them") in found(untried, "ok")
     assert ("notices", topic, "sent") in found(sent, "ok")
     assert [f[0] for f in found(gone, "warn")] == ["notices"]
 
@@ -291,3 +302,69 @@ def test_aws_says_no(ebhook: Ebhook, aws: Cloud) -> None:
     ]
     assert "docs/iam.md" in ran.stdout
     assert [f[0] for f in found(nothing, "fail")] == ["tenants"]
+
+
+# --- what a boot will meet ------------------------------------------------------------------------
+
+
+@ON_MARIADB
+def test_the_application_is_loaded_as_a_boot_loads_it(ebhook: Ebhook, fleet: Fleets) -> None:
+    """An env.py that raises is found here, with the exit code's reason, and not by the next boot."""
+    env = env_of(fleet(1))
+
+    ran = examine(ebhook, env, project="env_raises")
+    boot = ebhook("boot", "--json", cwd=PROJECTS / "env_raises", env=env)
+
+    assert boot.code == Exit.CHAIN
+    ((check, _, text),) = found(ran, "fail")
+    assert check == "application"
+    assert text == boot.json()["error"]["what"]
+
+
+def test_tables_without_a_revision(ebhook: Ebhook, fleet: Fleets) -> None:
+    """A database that another tool made is told of, before the chain fails in it."""
+    agencies = fleet(2)
+    made, _ = agencies.names
+    ask(agencies, made, "CREATE TABLE clients (id INT PRIMARY KEY)")
+
+    ran = examine(ebhook, env_of(agencies))
+
+    ((check, name, text),) = found(ran, "fail")
+    assert (check, name) == ("chain", made)
+    assert "has 1 table and no revision" in text
+
+
+def test_limits_of_the_server(ebhook: Ebhook, fleet: Fleets) -> None:
+    """A statement's time and a silent connection's; a server that only reads says by which setting."""
+    agencies = fleet(1)
+    mysql = agencies.server.flavour is Flavour.MYSQL
+    limit = ("max_execution_time", 90_000) if mysql else ("max_statement_time", 90)
+    with agencies.server.connect() as connection, connection.cursor() as cursor:
+        for name, value in (limit, ("wait_timeout", 20), ("read_only", 1)):
+            cursor.execute(f"SET GLOBAL {name} = {value}")
+        try:
+            ran = examine(ebhook, env_of(agencies))
+        finally:
+            for name, value in ((limit[0], 0), ("wait_timeout", 28_800), ("read_only", 0)):
+                cursor.execute(f"SET GLOBAL {name} = {value}")
+
+    told = [text for check, _, text in found(ran) if check in ("limits", "server")]
+    assert any(f"{limit[0]} ends" in text and "after 90 s" in text for text in told)
+    assert any("wait_timeout ends a connection after 20 s" in text for text in told)
+    assert "is read-only (read_only)" in told
+    assert ran.code == Exit.FINDINGS
+
+
+def test_a_bundle_is_examined_without_a_database(ebhook: Ebhook, tmp_path: Path) -> None:
+    """`doctor --bundle FILE.zip`: settings, chain, hooks, and the application, loaded as a boot does."""
+    env = {"EBHOOK_TENANTS_URL": NOBODY, "EBHOOK_TENANTS_NAMES": "acme"}
+    for project in ("linear", "env_raises"):
+        shutil.make_archive(str(tmp_path / project), "zip", PROJECTS / project)
+
+    well = ebhook("doctor", "--json", "--bundle", str(tmp_path / "linear.zip"), env=env)
+    ill = ebhook("doctor", "--json", "--bundle", str(tmp_path / "env_raises.zip"), env=env)
+
+    assert [check for check, _, _ in found(well, "fail")] == ["bundle"]
+    assert {"settings", "chain", "application"} <= {check for check, _, _ in found(well, "ok")}
+    assert "application" in [check for check, _, _ in found(ill, "fail")]
+    assert ebhook("doctor", "--bundle", "no.zip", env=env).code == Exit.USAGE
