@@ -77,12 +77,13 @@ def _apply(lab: Lab, project: Project, tenant: Tenant, kind: type[StatementListe
         runner = Runner(connection, tenant.name, project.settings.ddl, deadline, _quiet)
         holder = Holder("bench", 0, None, None, "bench", "bench")
         listener = kind(connection, tenant.name, kept, holder, runner)
+        plan = RevisionPlan(project.chain.head)
         migration = AlembicRun(
             project,
             tenant,
-            RevisionPlan(project.chain.head),
+            plan,
             listener,
-            FailureReport(project, tenant, listener, _never),
+            FailureReport(project, tenant, plan, listener, _never),
             deadline,
             _quiet,
             _never,

@@ -97,12 +97,13 @@ def migrate(
     )
     holder = Holder("scratch", os.getpid(), None, None, "scratch", "scratch")
     listener = StatementListener(connection, tenant.name, journal, holder, runner)
+    plan = RevisionPlan(target, downgrade, only)
     AlembicRun(
         project,
         tenant,
-        RevisionPlan(target, downgrade, only),
+        plan,
         listener,
-        FailureReport(project, tenant, listener, _never),
+        FailureReport(project, tenant, plan, listener, _never),
         deadline=math.inf,
         emit=_ignore,
         stop=_never,

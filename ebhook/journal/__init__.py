@@ -6,6 +6,7 @@ replay.py         what an earlier run of it did: what to pass over, and what tha
 entry_writer.py   the entry of this run, as it is written
 entry_content.py  its statements and replies, whole or as what is new
 in_doubt.py       a statement whose end was not seen: did it happen?
+never_begun.py    a revision of which nothing is in stands in nobody's way
 session_state.py  what lives in a session alone: temporary tables, variables
 replies.py        what statements gave back, kept for a run that resumes
 """

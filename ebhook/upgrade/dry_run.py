@@ -72,6 +72,9 @@ class DryRunListener:
     def was_told(self, text: str) -> bool:
         return text in self.opening
 
+    def forget_refused_downgrade(self) -> None:
+        pass
+
     def before_commit(self) -> None:
         pass
 

@@ -30,9 +30,10 @@ from ebhook.errors import (
     Stopped,
 )
 from ebhook.journal.recorder import Recorder
-from ebhook.next_command import Next, ebhook, then
+from ebhook.next_command import Command, Next, ebhook, then
 from ebhook.sql.statement import is_several
 from ebhook.tenant import Tenant
+from ebhook.upgrade.plan import RevisionPlan
 from ebhook.upgrade.project import Project
 from ebhook.upgrade.second_connection import SecondConnectionRefused
 
@@ -48,6 +49,8 @@ class FailedRun(Protocol):
 
     def rollback(self) -> None: ...
 
+    def forget_refused_downgrade(self) -> None: ...
+
 
 @dataclass(frozen=True)
 class FailureReport:
@@ -55,6 +58,7 @@ class FailureReport:
 
     project: Project
     tenant: Tenant
+    plan: RevisionPlan
     run: FailedRun
     stop: Callable[[], bool]
 
@@ -85,7 +89,7 @@ class FailureReport:
             return Stopped(
                 f"{name}: stopped in the middle of revision {running}.",
                 "The journal knows how far it is.",
-                then("Go on with: ", ebhook("upgrade", name)),
+                then("Go on with: ", self._again),
                 self._at(running, number),
             )
         where = self.project.where(error)
@@ -99,7 +103,7 @@ class FailureReport:
                 then(
                     "Use op.get_bind(), which has the lock, in place of its engine: op.execute(…), "
                     "sa.inspect(op.get_bind()). Then: ",
-                    ebhook("upgrade", name),
+                    self._again,
                 ),
                 place,
             )
@@ -108,7 +112,7 @@ class FailureReport:
                 f"{name}: revision {running} waited in vain for what somebody else has: "
                 f"{text_of(error)}.",
                 state,
-                then("End the transaction that is in the way, then: ", ebhook("upgrade", name)),
+                then("End the transaction that is in the way, then: ", self._again),
                 place,
             )
         return MigrationFailed(
@@ -117,6 +121,14 @@ class FailureReport:
             self._advice(running, number),
             place,
         )
+
+    @property
+    def _again(self) -> Command:
+        """The command that tries it once more."""
+        name, target = self.tenant.name, self.plan.target or "base"
+        if self.plan.downgrade:
+            return ebhook("downgrade", name, words=[target])
+        return ebhook("upgrade", name)
 
     def _at(self, revision: str | None, number: int, stands_at: str | None = None) -> FailedAt:
         last = self.run.last
@@ -135,7 +147,9 @@ class FailureReport:
         kept = password.out_of(why) if password is not None else why
         done = 0
         with suppress(MySQLError):  # a server that has turned read-only, say
-            done = self.run.last.settle(kept) if self.run.last is not None else 0
+            if self.run.last is not None:
+                done = self.run.last.settle(kept)
+                self.run.forget_refused_downgrade()
         more = f" plus {done} statement{'s' if done != 1 else ''} of {running}" if done else ""
         return f"It stands at {at}{more}.", at
 
@@ -148,7 +162,7 @@ class FailureReport:
             return then(
                 "It needs a table copy, which blocks writes. To allow that: [ddl] algorithm = "
                 '"copy" (EBHOOK_DDL_ALGORITHM), then: ',
-                ebhook("upgrade", name),
+                self._again,
             )
         if (
             number == Errno.PARSE_ERROR
@@ -157,7 +171,7 @@ class FailureReport:
         ):
             return then(
                 "One op.execute is one statement: split it, a call for each. Then: ",
-                ebhook("upgrade", name),
+                self._again,
             )
         if number in IN_THE_WAY:
             return then(
@@ -165,6 +179,6 @@ class FailureReport:
                 "drop or rename that; or, when it is just what this statement makes, say so: ",
                 ebhook("resolve", name),
                 ". Then: ",
-                ebhook("upgrade", name),
+                self._again,
             )
-        return then(f"Fix {running}, then: ", ebhook("upgrade", name))
+        return then(f"Fix {running}, then: ", self._again)

@@ -290,8 +290,9 @@ class _Unopened(sa.Connection):
     database than the tenant's.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        vars(self)["_unopened"] = arguments, options
+    def __init__(self, engine: sa.Engine, *arguments: Any, **options: Any) -> None:
+        given = (engine, *arguments), options
+        vars(self).update(_unopened=given, engine=engine, dialect=engine.dialect)
 
     def __getattr__(self, name: str) -> Any:
         if "_unopened" not in vars(self):

@@ -17,7 +17,7 @@ from ebhook.database.connection import Connection, errno, patient
 from ebhook.database.errno import LOST
 from ebhook.errors import EbhookError, MigrationFailed, RevisionChanged
 from ebhook.holder import Holder
-from ebhook.journal.in_doubt import Verdict
+from ebhook.journal.never_begun import has_begun, set_aside
 from ebhook.journal.recorder import Recorder
 from ebhook.journal.replies import Reply, given, taken
 from ebhook.journal.table import Entry, Journal
@@ -99,11 +99,7 @@ class StatementListener:
 
     def _set_aside(self, half: Entry, next: str) -> None:
         """A half-applied revision that is not the next one may be forgotten only if nothing is in."""
-        begun = half.position > 0 or (
-            half.pending is not None
-            and self.journal.inspector.verdict(half.pending) is not Verdict.NOT
-        )
-        if begun:
+        if has_begun(self.journal, half):
             raise RevisionChanged(
                 f"{self.tenant}: the {half.kind} of revision {half.revision} is half done, and "
                 f"the next one in this chain is {next}.",
@@ -111,8 +107,14 @@ class StatementListener:
                 f"Deploy a bundle with {half.revision} next; or undo these by hand, and then: "
                 f"DELETE FROM {self.journal.table} WHERE id = {half.id};",
             )
-        self.journal.write(half.id, {"note": "nothing of it was in; set aside"}, finished=True)
-        self.connection.commit()  # whatever the next revision rolls back
+        set_aside(self.journal, half)
+
+    def forget_refused_downgrade(self) -> None:
+        """A downgrade whose first statement was refused leaves the tenant where it was: no later run
+        goes on with it."""
+        entry = self.journal.unfinished()
+        if entry is not None and entry.kind == "downgrade" and not has_begun(self.journal, entry):
+            set_aside(self.journal, entry)
 
     # Statements
 

@@ -18,6 +18,7 @@ from ebhook.events import Emit, PasswordRead
 from ebhook.fleet.standing import State, unknown_revision
 from ebhook.fleet.survey import survey
 from ebhook.fleet.tenant_database import TenantDatabase, open_tenant
+from ebhook.journal.never_begun import has_begun
 from ebhook.journal.table import Entry, Journal
 from ebhook.next_command import ebhook, then
 from ebhook.results import PlannedStatement
@@ -122,14 +123,15 @@ class TenantUpgrade:
             self.journal.write(half.id, {"note": "finished by other means"}, finished=True)
             self.database.connection.commit()
             half = None
-        if half is not None and half.kind == "downgrade":
+        begun = half is not None and has_begun(self.journal, half)
+        if half is not None and begun and half.kind == "downgrade":
             parents = half.down_revision.split(",") if half.down_revision else []
             back = RevisionPlan(parents[0] if parents else None, downgrade=True)
             cut_short = self.alembic(back, self.listener(half)).run()
             half = None
             if cut_short or self.done(self.read()):
                 return cut_short
-        if half is not None and self.order.downgrade:
+        if half is not None and begun and self.order.downgrade:
             raise HalfApplied(
                 f"{self.name}: revision {half.revision} is half applied: {half.position} of its "
                 "statements are in.",
@@ -149,7 +151,7 @@ class TenantUpgrade:
             order.tenant,
             plan,
             listener,
-            FailureReport(self.project, order.tenant, listener, self.stop),
+            FailureReport(self.project, order.tenant, plan, listener, self.stop),
             order.deadline,
             self.emit,
             self.stop,
@@ -196,8 +198,10 @@ class TenantUpgrade:
         if not self.at_target(at):
             return False
         half = self.journal.unfinished()
+        undoing = half is not None and half.kind == "downgrade" and not self.is_over(half, at)
+        begun = half is not None and undoing and has_begun(self.journal, half)
         self.database.connection.rollback()
-        return half is None or half.kind != "downgrade" or self.is_over(half, at)
+        return not begun
 
     def at_target(self, at: tuple[str, ...]) -> bool:
         target, chain = self.order.target, self.project.chain
