@@ -38,7 +38,7 @@ from ebhook.settings import Settings
 from ebhook.upgrade.messages import Order
 
 if TYPE_CHECKING:
-    from ebhook.upgrade.engine_handover import Rehearsal
+    from ebhook.upgrade.engine_handover import EnvRehearsal
     from ebhook.upgrade.project import Project
 
 
@@ -125,7 +125,7 @@ def _warm(url: Url) -> None:
     gc.freeze()
 
 
-def _rehearse(project: Project, url: Url) -> Rehearsal:
+def _rehearse(project: Project, url: Url) -> EnvRehearsal:
     """Runs env.py once, in a fork, so that the connections it opens are not inherited."""
     ours, theirs = socket.socketpair()
     template = os.getpid()
@@ -147,7 +147,7 @@ def _rehearse(project: Project, url: Url) -> Rehearsal:
             os._exit(0)
     theirs.close()
     try:
-        found: EbhookError | Rehearsal = Connection(ours.detach()).recv()
+        found: EbhookError | EnvRehearsal = Connection(ours.detach()).recv()
     except EOFError:
         found = ChainBroken(
             f"{project.env_py} ended its process.", "No revision was run.", "Mend it."

@@ -49,7 +49,7 @@ _FLAGS = (
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class EnvRehearsal:
     """What a rehearsal of env.py showed.
 
     `opened`: which of the connections to MySQL that env.py opens, counted from 0, is the one that it
@@ -75,14 +75,14 @@ class EngineRehearsal:
         ):
             yield
 
-    def take(self, given: sa.Connection | None) -> Rehearsal:
+    def take(self, given: sa.Connection | None) -> EnvRehearsal:
         """Looks at the connection that env.py gives to ``context.configure``.
 
         Raises:
             ChainBroken: its engine has something that the locked connection cannot have.
         """
         if given is None or given.engine.dialect.name not in _MYSQL:
-            return Rehearsal()
+            return EnvRehearsal()
         made_by = getattr(getattr(given.engine.pool, "_creator", None), "__module__", "")
         if made_by and not made_by.startswith("sqlalchemy."):
             raise self._cannot("creator", "set the URL, or the parameters in a do_connect event")
@@ -92,11 +92,11 @@ class EngineRehearsal:
         except _Peeked as peeked:
             for name, value in peeked.parameters.items():
                 self._check(name, value)
-            return Rehearsal()
+            return EnvRehearsal()
         finally:
             self._peeking = False
         order = [id(one) for one in self._order]
-        return Rehearsal(order.index(id(opened)) if id(opened) in order else None)
+        return EnvRehearsal(order.index(id(opened)) if id(opened) in order else None)
 
     def _do_connect(
         self, dialect: sa.Dialect, record: Any, arguments: Any, named: dict[str, Any]
@@ -146,7 +146,7 @@ class EngineHandover:
         connection: Connection,
         listener: ConnectionListener,
         url: Url,
-        rehearsal: Rehearsal | None,
+        rehearsal: EnvRehearsal | None,
         lost: Callable[[], bool],
     ) -> None:
         self._connection = connection

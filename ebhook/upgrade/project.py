@@ -32,7 +32,7 @@ from ebhook.database.url import Url
 from ebhook.errors import ChainBroken, EbhookError, Refused, SettingsFailed
 from ebhook.next_command import ebhook, then
 from ebhook.settings import Settings
-from ebhook.upgrade.engine_handover import EngineRehearsal, Rehearsal
+from ebhook.upgrade.engine_handover import EngineRehearsal, EnvRehearsal
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -61,7 +61,7 @@ class Project:
     config: Config
     script: ScriptDirectory
     app: Any = None
-    rehearsal: Rehearsal | None = None  # None: env.py has not been rehearsed
+    rehearsal: EnvRehearsal | None = None  # None: env.py has not been rehearsed
 
     @property
     def env_py(self) -> Path:
@@ -92,7 +92,7 @@ class Project:
         with source.watching():
             self._with_env(url, configure, fn=steps, destination_rev=target or "base")
 
-    def rehearse(self, url: Url) -> Rehearsal:
+    def rehearse(self, url: Url) -> EnvRehearsal:
         """Runs env.py once without running a revision: what it does wrong shows before any tenant
         is touched. A database that it cannot reach is not its fault, and shows later.
 
@@ -101,7 +101,7 @@ class Project:
             SettingsFailed: it keeps its revision in another table than `version_table` says.
         """
 
-        found: list[Rehearsal] = []
+        found: list[EnvRehearsal] = []
         engines = EngineRehearsal(str(self.env_py))
 
         def configure(environment: EnvironmentContext, given: Any, options: dict[str, Any]) -> None:
@@ -120,7 +120,7 @@ class Project:
             raise _RehearsalOver
 
         if not self.settings.env_py:
-            return Rehearsal()
+            return EnvRehearsal()
         try:
             with engines.watching():
                 self._with_env(
@@ -148,7 +148,7 @@ class Project:
             # A login of its own that fails may be one too many (1040, 1203, 1226): that passes.
             if not errno(error) and not isinstance(error, OSError):
                 raise self.env_failed(error) from None
-        return found[0] if found else Rehearsal()
+        return found[0] if found else EnvRehearsal()
 
     def env_failed(self, error: BaseException) -> EbhookError:
         """What env.py raised, as one of ours."""

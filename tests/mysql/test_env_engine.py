@@ -251,3 +251,13 @@ def test_a_refused_upgrade_does_not_forbid_going_back(clinic: Clinic) -> None:
     clinic.statements("a002", EMAIL, "ALTER TABLE clients DROP q", after="a001")
     clinic.fails(MigrationFailed)
     clinic.fails(HalfApplied, to="base", downgrade=True)
+
+
+def test_a_version_file_without_downgrade_is_named(clinic: Clinic) -> None:
+    """It is that file's fault, not env.py's."""
+    path = clinic.statements("a002", EMAIL, after="a001")
+    path.write_text(path.read_text().partition("def downgrade")[0])
+    clinic.succeeds()
+    error = clinic.fails(ChainBroken, to="a001", downgrade=True)
+
+    assert error.what == f"{path} has no downgrade()."
