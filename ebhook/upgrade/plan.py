@@ -51,10 +51,10 @@ class RevisionPlan:
     def _refuse_without_function(self, project: Project) -> None:
         """Alembic reads ``upgrade`` or ``downgrade`` of each file as it makes the plan."""
         for revision in project.chain.revisions.values():
-            found = project.script.get_revision(revision.id)
-            if found is not None and not hasattr(found.module, self.kind):
+            found: Any = project.script.get_revision(revision.id)
+            if not hasattr(found.module, self.kind):
                 raise ChainBroken(
                     f"{revision.path} has no {self.kind}().",
                     "No revision was run.",
-                    then("Write one (pass, when it has nothing to do), then: ", ebhook(self.kind)),
+                    then("Write one (pass, when it has nothing to do), then: ", ebhook("lint")),
                 )
