@@ -195,6 +195,34 @@ def rehearse(tenant: tuple[str, ...], to: str | None, with_data: bool, **common:
     return rehearse(options(**common), names=tenant, to=to, with_data=with_data)
 
 
+@cli.command(short_help="Adopt databases that were not made by migrations.")
+@click.argument("tenant", nargs=-1, required=True, shell_complete=tenants)
+@click.argument("revision", shell_complete=revisions)
+@click.option("--unchecked", is_flag=True, help="Write the version, whatever the schema is.")
+@click.option("--dry-run", is_flag=True, help="Compare; write nothing.")
+@common_options
+def stamp(
+    tenant: tuple[str, ...], revision: str, unchecked: bool, dry_run: bool, **common: Any
+) -> Exit:
+    """Put TENANT… at REVISION without running anything: for databases made by create_all or by hand.
+
+    Each is compared first with what the chain makes at REVISION, on a scratch server; one that
+    differs is refused, with the difference. The version and the journal are written.
+
+    \b
+    Examples:
+      ebhook stamp acme 7f3a --dry-run
+      ebhook stamp acme 7f3a
+      ebhook stamp acme zenith head
+      ebhook stamp acme 7f3a --unchecked
+    """
+    from ebhook.commands.stamp import stamp
+
+    return stamp(
+        options(**common), names=tenant, revision=revision, unchecked=unchecked, dry_run=dry_run
+    )
+
+
 current = copy(status)
 current.short_help = "The same as status."
 cli.add_command(current, "current")

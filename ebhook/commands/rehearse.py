@@ -17,7 +17,7 @@ from ebhook.fleet.standing import Standing
 from ebhook.fleet.survey import survey
 from ebhook.plan.algorithms import ServerKind
 from ebhook.rehearsal.expected import ScratchFleet
-from ebhook.rehearsal.rehearse import Rehearsal, take_along
+from ebhook.rehearsal.rehearse import ShapeRehearsal, take_along
 from ebhook.rehearsal.rehearse import rehearse as run_shape
 from ebhook.rehearsal.rows import RowFinding, RowRisk, look_at_rows, risks
 from ebhook.rehearsal.shapes import shapes_behind
@@ -36,7 +36,7 @@ class RehearsalRun:
 
     target: str | None
     tenants: int
-    results: tuple[Rehearsal, ...]
+    results: tuple[ShapeRehearsal, ...]
     differences: Mapping[str, Difference]  # of the tenants that failed
     risks: tuple[RowRisk, ...]
     rows: tuple[RowFinding, ...]
@@ -66,7 +66,7 @@ def rehearse(options: Options, *, names: Sequence[str], to: str | None, with_dat
         standings = survey(tenants, chain, settings)
         readings = read_schemas([s.tenant for s in standings if s.is_read], settings)
         wanted = [s for s in standings if s.tenant.name in chosen]
-        results: list[Rehearsal] = []
+        results: list[ShapeRehearsal] = []
         problems = [(s.tenant.name, s.error) for s in wanted if s.error is not None]
         with ScratchFleet(settings, chain, report.say) as scratch:
             for shape in shapes_behind(wanted, readings, chain, target):
@@ -96,7 +96,7 @@ def _run(
     settings: Settings,
     standings: Sequence[Standing],
     readings: Mapping[str, SchemaReading],
-    results: Sequence[Rehearsal],
+    results: Sequence[ShapeRehearsal],
     problems: Sequence[tuple[str, EbhookError]],
     target: str | None,
     tenants: int,
@@ -164,7 +164,7 @@ def _parts(run: RehearsalRun, seconds: float, commands: NextCommands) -> Iterato
     yield f"{shapes}: {count(passed, 'tenant')} pass{fail}, in {seconds:.1f} s. No tenant was changed."
 
 
-def _result(one: Rehearsal, run: RehearsalRun) -> Iterator[str]:
+def _result(one: ShapeRehearsal, run: RehearsalRun) -> Iterator[str]:
     names = some(one.shape.names, 5)
     where = one.server
     if one.tenants_server not in one.server:

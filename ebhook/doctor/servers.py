@@ -15,7 +15,16 @@ from pymysql.err import MySQLError
 from ebhook.chain.graph import Chain
 from ebhook.concurrency import in_threads
 from ebhook.database import tls
-from ebhook.database.connection import Connection, connect, errno, explain, quoted, rows, scalar
+from ebhook.database.connection import (
+    Connection,
+    connect,
+    errno,
+    explain,
+    quoted,
+    rows,
+    scalar,
+    versions,
+)
 from ebhook.database.grants import granted
 from ebhook.database.url import Url
 from ebhook.doctor.finding import DoctorFinding, Level, fail, failed, ok, warn
@@ -285,6 +294,7 @@ class LoginChecks:
             self.settings.journal.table: set(journal_table.COLUMNS),
         }
         shapes = [self.shape(connection, tenant, *table) for table in wanted.items()]
+        shapes.append(self.unversioned(connection, tenant))
         yield from [shape for shape in shapes if shape] or [ok("tables", tenant.name, "")]
         yield from self.without_revision(connection, tenant)
 
@@ -315,6 +325,34 @@ class LoginChecks:
                     "Say at which revision it stands (stamp). See: ", ebhook("status", tenant.name)
                 ),
             )
+
+    def unversioned(self, connection: Connection, tenant: Tenant) -> DoctorFinding | None:
+        """Tables, and no revision: the first boot would stop at the first CREATE TABLE."""
+        if versions(connection, tenant.database, self.settings.version_table):
+            return None
+        own = (
+            self.settings.version_table,
+            self.settings.lock.table,
+            self.settings.journal.table,
+        )
+        number = scalar(
+            connection,
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s "
+            "AND table_type = 'BASE TABLE' AND table_name NOT IN (%s, %s, %s)",
+            tenant.database,
+            *own,
+        )
+        if not number:
+            return None
+        return warn(
+            "tables",
+            tenant.name,
+            f"has tables ({number}) and no revision",
+            then(
+                "If it was made without migrations, adopt it: ",
+                ebhook("stamp", tenant.name, words=["REVISION"]),
+            ),
+        )
 
     def shape(
         self, connection: Connection, tenant: Tenant, table: str, columns: set[str]

@@ -178,7 +178,7 @@ class SurveyReader:
             _union(
                 self.connection,
                 "SELECT {number}, id, revision, down_revision, checksum FROM {table} "
-                "WHERE kind = 'upgrade' AND finished_at IS NOT NULL",
+                "WHERE kind IN ('upgrade', 'stamp') AND finished_at IS NOT NULL",
                 [(schema, self.settings.journal.table) for schema in schemas],
             )
         ):

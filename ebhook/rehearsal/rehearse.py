@@ -31,7 +31,7 @@ from ebhook.upgrade.tenant_upgrade import apply
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class ShapeRehearsal:
     """How a shape did. `error` is None when it came to the target; `statements` are those that ran."""
 
     shape: Shape
@@ -80,7 +80,7 @@ def _half_entry(connection: Connection, settings: Settings) -> tuple[object, ...
 
 def rehearse(
     shape: Shape, taken: TakenAlong, bench: Bench, project: Project, target: str | None
-) -> Rehearsal:
+) -> ShapeRehearsal:
     """Runs the pending revisions of `shape` on a new database of `bench`, which is gone afterwards."""
     settings = project.settings
     server = f"{bench.flavour} {bench.version.partition('-')[0]}"
@@ -108,7 +108,7 @@ def rehearse(
                 error = explain(failed, tenant.url, tenant.database)
             except EbhookError as failed:
                 error = failed
-        return Rehearsal(shape, server, tenants_server, error, ran)
+        return ShapeRehearsal(shape, server, tenants_server, error, ran)
 
 
 def _prepare(

@@ -1,4 +1,4 @@
-"""The documents of `plan`, `drift` and `rehearse`, as types."""
+"""The documents of `plan`, `drift`, `rehearse` and `stamp`, as types."""
 
 from __future__ import annotations
 
@@ -167,3 +167,24 @@ class RehearsalDocument(Document, frozen=True):
     rows: list[RowsDocument]
     not_copied: dict[str, list[str]]
     unread: list[Unread]
+
+
+# stamp
+
+
+class StampedTenant(Document, frozen=True):
+    """`tables_compared` is null when nothing was."""
+
+    tenant: str
+    before: str | None
+    after: str | None
+    tables_compared: int | None
+    error: ErrorDocument | None
+
+
+class StampDocument(Document, frozen=True):
+    """After a dry run, `after` is where a stamp would lead."""
+
+    exit_code: int
+    revision: str
+    tenants: list[StampedTenant]

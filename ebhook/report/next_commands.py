@@ -172,6 +172,7 @@ class NextCommands:
 
 _LOOKING: dict[str, Callable[[Command], Command]] = {
     "upgrade": lambda found: replace(found, words=(*found.words, "--dry-run")),
+    "stamp": lambda found: replace(found, words=(*found.words, "--dry-run")),
     "boot": lambda found: Command("upgrade", (), ("--dry-run",)),
     "resolve": lambda found: replace(found, words=()),
     "lock clear": lambda found: Command("lock list", found.tenants),

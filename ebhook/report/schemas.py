@@ -18,6 +18,7 @@ from ebhook.report.fleet_schemas import (
     DriftDocument,
     PlanDocument,
     RehearsalDocument,
+    StampDocument,
 )
 from ebhook.report.schema_parts import (
     Document,
@@ -372,6 +373,7 @@ SCHEMAS: Mapping[str, tuple[type[Document], ...] | None] = {
     "drift": (DriftDocument,),
     "plan": (PlanDocument,),
     "rehearse": (RehearsalDocument,),
+    "stamp": (StampDocument,),
 }
 
 

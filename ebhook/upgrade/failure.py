@@ -118,7 +118,7 @@ class FailureReport:
         return MigrationFailed(
             f"{name}: revision {running} failed{self._place()}: {where}.",
             state,
-            self._advice(running, number),
+            self._advice(running, number, stands),
             place,
         )
 
@@ -156,7 +156,7 @@ class FailureReport:
     def _place(self) -> str:
         return f" at statement {self.run.last.index or 1}" if self.run.last is not None else ""
 
-    def _advice(self, running: str, number: int) -> Next:
+    def _advice(self, running: str, number: int, stands_at: str | None) -> Next:
         name = self.tenant.name
         if number in (Errno.ALTER_NOT_SUPPORTED, Errno.ALTER_NOT_SUPPORTED_REASON):
             return then(
@@ -172,6 +172,14 @@ class FailureReport:
             return then(
                 "One op.execute is one statement: split it, a call for each. Then: ",
                 self._again,
+            )
+        if number == Errno.TABLE_EXISTS and stands_at == "base":
+            return then(
+                "Was this database made without migrations? Then adopt it at the revision that it is "
+                "like: ",
+                ebhook("stamp", name, words=["REVISION"]),
+                ". If not, drop or rename what is in the way, and then: ",
+                ebhook("upgrade", name),
             )
         if number in IN_THE_WAY:
             return then(
