@@ -2,6 +2,7 @@
 
 beanstalk.py      an instance as a program on it finds it: identity, properties
 deployed.py       its bundles: which one is meant, its label, its application and modules
+step.py           when the platform's step began, from which its time-out counts
 client.py         boto3: secrets, parameters, tokens, metrics, notices
 credentials.py    logins that AWS keeps or makes
 bundle.py         the files that `ebhook init` puts into an application

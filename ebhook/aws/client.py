@@ -30,7 +30,7 @@ from botocore.exceptions import (
 from ebhook.aws.beanstalk import ask_metadata
 from ebhook.aws.credentials import AwsCredential
 from ebhook.database.url import Url, UrlInvalid, read_login
-from ebhook.errors import EbhookError, Refused, SettingsFailed, Unreachable
+from ebhook.errors import EbhookError, Refused, SettingsFailed, Transient, Unreachable
 from ebhook.next_command import ebhook, then
 from ebhook.secret import Secret
 from ebhook.settings import Settings
@@ -120,23 +120,29 @@ def names_of_secrets(account: Account, *, prefix: str = "", tag: str = "") -> li
     return sorted(names)
 
 
-def secrets(ids: Sequence[str], account: Account) -> list[Stored]:
-    """The secrets with these names or ARNs, in their order.
+def secrets(ids: Sequence[str], account: Account) -> list[Stored | EbhookError]:
+    """The secrets with these names or ARNs, in their order; an error in place of one that cannot be
+    had: it is its own tenant's matter.
 
     Raises:
-        Refused: one of them cannot be had.
+        Transient, Refused: AWS gave none of them.
     """
     wanted = list(dict.fromkeys(ids))
-    found: dict[str, Stored] = {}
+    found: dict[str, Stored | EbhookError] = {}
     for part, where in _batches(wanted, account):
         for one in _batch(part, where):
+            if "ErrorCode" in one:
+                id = one["SecretId"]
+                found[id] = _refusal(f"the secret {id}", one["ErrorCode"], one["Message"])
+                continue
             stored = Stored(one["Name"], one["ARN"], Secret(one.get("SecretString", "")))
             found[one["Name"]] = found[one["ARN"]] = stored
             # An ARN may be given without the six characters that AWS puts at its end.
             found.setdefault(one["ARN"].rpartition("-")[0], stored)
     for id in wanted:
         if id not in found:
-            raise _refusal(f"the secret {id}", "ResourceNotFoundException", "it was not returned")
+            words = "it was not returned"
+            found[id] = _refusal(f"the secret {id}", "ResourceNotFoundException", words)
     return [found[id] for id in ids]
 
 
@@ -156,14 +162,13 @@ def region_of(id: str) -> str | None:
 
 
 def _batch(ids: Sequence[str], account: Account) -> Iterator[dict[str, Any]]:
-    """At most `BATCH` secrets, in as many answers as AWS wants to give."""
+    """At most `BATCH` secrets, and errors (with an ErrorCode), in as many answers as AWS wants to give."""
     more: dict[str, str] = {}
     while True:
         with _asked("secretsmanager:BatchGetSecretValue"):
             client = _client("secretsmanager", account)
             answer = client.batch_get_secret_value(SecretIdList=ids, **more)
-        for error in answer.get("Errors", ()):
-            raise _refusal(f"the secret {error['SecretId']}", error["ErrorCode"], error["Message"])
+        yield from answer.get("Errors", ())
         yield from answer["SecretValues"]
         if not answer.get("NextToken"):
             return
@@ -175,7 +180,7 @@ def fresh_login(credential: AwsCredential, url: Url) -> Url:
     when a password was refused.
 
     Raises:
-        Unreachable, Refused: AWS did not answer, or said no.
+        Unreachable, Transient, Refused: AWS did not answer, or said no.
     """
     account = Account(region_of(credential.id) or credential.region, credential.profile)
     if credential.kind == "iam":
@@ -287,7 +292,7 @@ def _refusal(what: str, code: str, words: str) -> EbhookError:
     said = f"AWS refused {what}: {code}{': ' + words if words else ''}"
     said = said if said.endswith(".") else said + "."
     if _PASSING.search(code):
-        return Unreachable(said, next=then("It may pass; see: ", ebhook("doctor")))
+        return Transient(said, next=then("It may pass; see: ", ebhook("doctor")))
     if code in _SKEWED or "Signature expired" in words or "Signature not yet" in words:
         return Refused(
             said, next=then("Set this machine's clock (chronyc tracking); see: ", ebhook("doctor"))

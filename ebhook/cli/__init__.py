@@ -24,7 +24,17 @@ from ebhook.cli import authoring, fleet, machine
 from ebhook.cli.command_line import CommandLine
 from ebhook.cli.options import COMMON
 from ebhook.cli.root import cli
-from ebhook.errors import EbhookError, Exit, StateUnknown, Stopped, TryAgain, UsageFailed, worst
+from ebhook.concurrency import shortage_of
+from ebhook.errors import (
+    EbhookError,
+    Exit,
+    StateUnknown,
+    Stopped,
+    Transient,
+    TryAgain,
+    UsageFailed,
+    worst,
+)
 from ebhook.next_command import ebhook, then
 from ebhook.report.stdio import guard_streams, lost
 
@@ -39,6 +49,7 @@ def main() -> None:
     guard_streams()
     wants_json = "--json" in sys.argv[1:]
     line = CommandLine()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would hide how our processes end
     for number in (signal.SIGTERM, signal.SIGHUP):  # the platform's, and a terminal's end
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, signal.default_int_handler)
@@ -57,18 +68,34 @@ def main() -> None:
         _leave(code)
     except EbhookError as error:
         code = _report(error, wants_json, line)
-    except Exception as error:  # a defect of ours: said once, here
-        from ebhook.report.hiding import Hiding
-
-        click.echo(Hiding().text(traceback.format_exc()), err=True)
-        what = f"ebhook itself failed: {type(error).__name__}."
-        unknown = StateUnknown(what, "See above.", then("See: ", ebhook("status")))
-        code = _report(unknown, wants_json, line)
+    except Exception as error:
+        code = _report(_shortage(error) or _defect(error), wants_json, line)
     code = _unless_lost(code, line)
     line.end(code)
     if threading.active_count() > 1:  # an interrupted look at many servers
         _leave(code)
     sys.exit(int(code))
+
+
+def _shortage(error: Exception) -> Transient | None:
+    """This machine is out of processes, descriptors or memory: it passes."""
+    words = shortage_of(error)
+    if words is None:
+        return None
+    return Transient(
+        f"This machine is short of something: {words}.",
+        "See above.",
+        then("Free some, then look: ", ebhook("status")),
+    )
+
+
+def _defect(error: Exception) -> StateUnknown:
+    """A defect of ours: said once, here, with where it is."""
+    from ebhook.report.hiding import Hiding
+
+    click.echo(Hiding().text("".join(traceback.format_exception(error))), err=True)
+    what = f"ebhook itself failed: {type(error).__name__}."
+    return StateUnknown(what, "See above.", then("See: ", ebhook("status")))
 
 
 def _usage(error: click.ClickException) -> UsageFailed:

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from ebhook.aws.deployed import identify, remember_label
+from ebhook.aws.step import step_began
 from ebhook.commands.context import Options, load_settings, reporter
 from ebhook.commands.upgrade import RolloutRun, bring, text_of
+from ebhook.concurrency import Budget, end_at, within
 from ebhook.errors import EbhookError, Exit
 from ebhook.events import Outcome
 from ebhook.next_command import ebhook, then
 from ebhook.report.documents import print_json, rollout_document
 from ebhook.report.lines import count
 from ebhook.report.notices import Ended, metric_line, send
+from ebhook.report.stdio import limit_waiting
 from ebhook.results import excused, exit_code
+
+READING = 2.0  # seconds for whoever reads our output
+NOTICES = (3.0, 15.0)  # seconds for all notices: at least, and at most
+LAST_RESORT = 20.0  # seconds after the budget's end: what hangs then is a defect of ours
 
 DOCTOR = then("What else may be wrong on this instance: ", ebhook("doctor"))
 
 
 def boot(options: Options) -> Exit:
     """0 when every tenant is at head, or when the settings let the instance start all the same."""
+    limit_waiting(READING, 1, 2)
     began = time.monotonic()
     settings = load_settings(options, keep_unknown=True)
+    step = step_began(began)
+    budget = Budget((step.at or began) + settings.rollout.deadline, settings.rollout.grace)
+    end_at(
+        max(budget.end, began) + LAST_RESORT,
+        int(Exit.TRY_AGAIN),
+        "ebhook boot did not end in time, and was ended.\nSee: ebhook status\n",
+    )
     with reporter(options) as report:
+        if step.unknown:
+            report.say(step.unknown)
         holder = identify("boot", settings)
         remember_label(settings.root)
         run, error = RolloutRun(None, None, 0, ()), None
@@ -33,7 +51,7 @@ def boot(options: Options) -> Exit:
                 settings,
                 report,
                 holder,
-                began=began,
+                budget=budget,
                 lenient=lenient,
                 reads_only=reads_only,
                 plan_file=settings.plan_file,
@@ -62,7 +80,7 @@ def boot(options: Options) -> Exit:
             document["excused"] = int(code)
         report.log({"event": "Report", **document})
         report.log(metric_line(ended, settings.notice.namespace))
-        for problem in send(ended, settings, report.hidden):
+        for problem in _sent(lambda: send(ended, settings, report.hidden), budget):
             report.say(problem)
         if error is not None and not starts:
             error.next = error.next.then("\n", *DOCTOR.parts)
@@ -79,6 +97,20 @@ def boot(options: Options) -> Exit:
     elif code not in (Exit.OK, Exit.TRY_AGAIN) or Outcome.UNREACHABLE in outcomes:
         report.say(options.commands.text(DOCTOR))
     return Exit.OK if starts else code
+
+
+def _sent(send: Callable[[], list[str]], budget: Budget) -> list[str]:
+    """What was not sent, in words. AWS must not keep an instance that is at its deadline."""
+    least, most = NOTICES
+    seconds = max(least, min(most, budget.end - time.monotonic()))
+    try:
+        return within(seconds, send)
+    except TimeoutError:
+        return [f"Not all notices were sent: no answer in {seconds:.0f} s."]
+    except KeyboardInterrupt:
+        return ["Not all notices were sent: interrupted."]
+    except RuntimeError as error:  # no thread to be had
+        return [f"No notice was sent: {error}."]
 
 
 def _shout(ended: Ended, see: str) -> str:

@@ -16,11 +16,12 @@ from ebhook import settings as settings_module
 from ebhook.aws import beanstalk, deployed
 from ebhook.chain.folder import read_chain
 from ebhook.chain.graph import Chain
+from ebhook.concurrency import Budget, within
 from ebhook.database.url import fill
-from ebhook.errors import SettingsFailed
+from ebhook.errors import SettingsFailed, Unreachable
 from ebhook.fleet.discovery import discover, select
 from ebhook.fleet.standing import Standing, State
-from ebhook.fleet.survey import survey
+from ebhook.fleet.survey import SHARE, survey
 from ebhook.next_command import ebhook, then
 from ebhook.report.documents import print_json
 from ebhook.report.next_commands import NextCommands, plain
@@ -90,19 +91,32 @@ def reporter(options: Options) -> Reporter:
 
 
 def gather(
-    settings: Settings, report: Reporter, names: Iterable[str]
+    settings: Settings, report: Reporter, names: Iterable[str], budget: Budget | None = None
 ) -> tuple[Chain, list[Tenant]]:
     """The chain, checked first since it costs no connection; then the tenants asked for."""
     check_tenants_are_set(settings)
     chain = read_chain(settings.folder, env_py=settings.env_py)
-    return chain, gather_tenants(settings, report, names)
+    return chain, gather_tenants(settings, report, names, budget)
 
 
-def gather_tenants(settings: Settings, report: Reporter, names: Iterable[str]) -> list[Tenant]:
-    """The tenants asked for. Locks are seen and cleared with a broken chain, too."""
+def gather_tenants(
+    settings: Settings, report: Reporter, names: Iterable[str], budget: Budget | None = None
+) -> list[Tenant]:
+    """The tenants asked for. Locks are seen and cleared with a broken chain, too.
+
+    Args:
+        budget: the command's; without one, `rollout.deadline` from now on.
+    """
     check_tenants_are_set(settings)
     report.knows(_own_logins(settings))
-    tenants = discover(settings)
+    left = budget.left() if budget is not None else settings.rollout.deadline
+    try:
+        tenants = within(left, lambda: discover(settings, time.monotonic() + left))
+    except TimeoutError:
+        raise Unreachable(
+            f"Which tenants there are could not be read in {left:.0f} s.",
+            next=then("See what is asked, and of whom: ", ebhook("doctor")),
+        ) from None
     report.knows(tenants)
     return select(tenants, names)
 
@@ -131,13 +145,18 @@ def _own_logins(settings: Settings) -> list[Tenant]:
 
 
 def look(
-    tenants: Sequence[Tenant], chain: Chain, settings: Settings, report: Reporter
+    tenants: Sequence[Tenant],
+    chain: Chain,
+    settings: Settings,
+    report: Reporter,
+    budget: Budget | None = None,
 ) -> list[Standing]:
-    """The survey, reported."""
+    """The survey, reported; it may take a part of the budget."""
     from ebhook.events import SurveyDone
 
     began = time.monotonic()
-    standings = survey(tenants, chain, settings)
+    until = began + budget.left() * SHARE if budget is not None else None
+    standings = survey(tenants, chain, settings, until=until)
     behind = sum(standing.state in (State.BEHIND, State.EMPTY) for standing in standings)
     unread = sum(not standing.is_read for standing in standings)
     report.emit(SurveyDone(len(standings), behind, time.monotonic() - began, unread))

@@ -13,7 +13,8 @@ from ebhook.aws.deployed import identify
 from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, check_unknown, gather, load_settings, look, reporter
 from ebhook.commands.gate import last_gate
-from ebhook.errors import Exit, Unreachable, UsageFailed
+from ebhook.concurrency import Budget
+from ebhook.errors import Exit, Transient, Unreachable, UsageFailed
 from ebhook.fleet.standing import State, UnfinishedRevision
 from ebhook.holder import Holder
 from ebhook.next_command import ebhook, then
@@ -62,7 +63,7 @@ def upgrade(
             settings,
             report,
             holder,
-            began=began,
+            budget=Budget(began + settings.rollout.deadline, settings.rollout.grace),
             names=names,
             to=to,
             dry_run=dry_run,
@@ -107,7 +108,7 @@ def bring(
     report: Reporter,
     holder: Holder,
     *,
-    began: float,
+    budget: Budget,
     names: Sequence[str] = (),
     to: str | None = None,
     dry_run: bool = False,
@@ -121,24 +122,24 @@ def bring(
     Args:
         plan_file: a plan that was made before; what differs from it is refused.
         drift: what is done about tables that are not as the other tenants have them (boot.drift).
-        began: monotonic seconds from which the deadline counts.
+        budget: the time for all of it.
         lenient: a tenant that cannot be reached is no canary: it would stop all others.
         reads_only: others migrate (`boot.mode`).
     """
-    chain, tenants = gather(settings, report, names)
+    chain, tenants = gather(settings, report, names, budget)
     saved = _saved(plan_file, to, chain)
     target = chain.find(to).id if to is not None else chain.head
     target = saved.target if saved is not None else target
-    standings = look(tenants, chain, settings, report)
+    standings = look(tenants, chain, settings, report, budget)
     check_unknown(settings, standings, report)
-    unreachable = {s.tenant.name for s in standings if isinstance(s.error, Unreachable)}
+    unreachable = {s.tenant.name for s in standings if isinstance(s.error, Unreachable | Transient)}
     first = [t for t in tenants if not lenient or t.name not in unreachable]
     strangers = set(settings.rollout.canary or ()) - {tenant.name for tenant in tenants}
     if strangers and not names:
         report.say(f"rollout.canary: there is no tenant {', '.join(sorted(strangers))}")
     plan = Plan(
         target=target,
-        deadline=began + settings.rollout.deadline,
+        deadline=budget.deadline,
         dry_run=dry_run,
         canary=() if dry_run else _canary(settings, first, tenants, chosen=bool(names)),
     )

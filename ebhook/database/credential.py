@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from ebhook.errors import EbhookError
 
 if TYPE_CHECKING:
     from ebhook.database.url import Url
@@ -33,3 +37,17 @@ class Credential(Protocol):
             Unreachable, Refused: whoever keeps it did not answer, or said no.
         """
         ...
+
+
+@dataclass(frozen=True)
+class BrokenCredential:
+    """In place of a login that its source does not give (a secret that cannot be read, say): whoever
+    would connect with it gets `problem`, and nothing is contacted."""
+
+    problem: EbhookError
+    is_per_login: bool = True
+    noun: str = "nothing"
+    action: str = "a login"
+
+    def fresh(self, url: Url) -> Url:
+        raise copy(self.problem)

@@ -25,6 +25,7 @@ from ebhook.database.connection import (
     scalar,
     versions,
 )
+from ebhook.database.credential import BrokenCredential
 from ebhook.database.grants import granted
 from ebhook.database.url import Url
 from ebhook.doctor.finding import DoctorFinding, Level, fail, failed, ok, warn
@@ -150,6 +151,10 @@ class LoginChecks:
         return f"{self.url.user or 'nobody'}@{self.where}"
 
     def examine(self) -> Iterator[DoctorFinding]:
+        if isinstance(self.url.credential, BrokenCredential):
+            for tenant in self.group.tenants:
+                yield failed("tenants", tenant.name, self.url.credential.problem)
+            return
         if "unix_socket" not in self.url.options:
             problem = self.network()
             if problem is not None:

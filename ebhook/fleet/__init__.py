@@ -1,6 +1,7 @@
 """The fleet: which tenants there are, and where each one stands.
 
 discovery.py      tenants from the settings, a registry database, or the server
+broken.py         a tenant whose source says something that cannot be used
 aws_sources.py    tenants and logins that AWS keeps
 logins.py         tenants by server and login
 tls_policy.py     what TLS the settings ask of a tenant's URL

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from ebhook.aws.client import Account, Stored, account_of, names_of_secrets, parameters, secrets
 from ebhook.aws.credentials import AwsCredential
 from ebhook.database.tls import demanded
 from ebhook.database.url import Login, Url, UrlInvalid, fill, login_of, read_login
-from ebhook.errors import SettingsFailed
+from ebhook.errors import EbhookError, SettingsFailed
+from ebhook.fleet.broken import broken, usable_or_broken
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 
@@ -28,7 +30,10 @@ def from_parameters(settings: Settings) -> list[Tenant]:
     folders: dict[str, list[Stored]] = {}
     for one in parameters(path, account):
         folders.setdefault(one.name.partition("/")[0], []).append(one)
-    return [_from_folder(settings, name, kept, account) for name, kept in folders.items()]
+    return [
+        usable_or_broken(name, partial(_from_folder, settings, name, kept, account))
+        for name, kept in folders.items()
+    ]
 
 
 def _from_folder(settings: Settings, name: str, kept: list[Stored], account: Account) -> Tenant:
@@ -53,15 +58,26 @@ def from_secrets(settings: Settings) -> list[Tenant]:
     ids: Sequence[str] = source.secrets
     if not ids:
         ids = names_of_secrets(account, prefix=prefix, tag=source.secrets_tag or "")
-    tenants = []
-    for one in secrets(ids, account):
-        with _telling_of(what := f"the secret {one.name}"):
-            login = read_login(one.value.reveal())
-        name = login.tenant or (one.name.removeprefix(prefix) if prefix else login.database)
-        name = name or one.name.rpartition("/")[2]
-        credential = _credential("secret", one.id, account)
-        tenants.append(_tenant(settings, name, what, login, credential))
-    return tenants
+    return [
+        usable_or_broken(_short(id, prefix), partial(_from_secret, settings, one, prefix, account))
+        if isinstance(one, Stored)
+        else broken(_short(id, prefix), one)
+        for id, one in zip(ids, secrets(ids, account), strict=True)
+    ]
+
+
+def _from_secret(settings: Settings, one: Stored, prefix: str, account: Account) -> Tenant:
+    with _telling_of(what := f"the secret {one.name}"):
+        login = read_login(one.value.reveal())
+    name = login.tenant or (one.name.removeprefix(prefix) if prefix else login.database)
+    credential = _credential("secret", one.id, account)
+    return _tenant(settings, name or _short(one.name, ""), what, login, credential)
+
+
+def _short(id: str, prefix: str) -> str:
+    """What the tenant of a secret is called that says nothing of it; `id` is its name or ARN."""
+    name = id.rpartition(":secret:")[2]
+    return name.removeprefix(prefix) if prefix else name.rpartition("/")[2]
 
 
 def with_passwords(tenants: Sequence[Tenant], settings: Settings) -> list[Tenant]:
@@ -71,38 +87,40 @@ def with_passwords(tenants: Sequence[Tenant], settings: Settings) -> list[Tenant
     assert template is not None
     account = account_of(settings)
     kept = secrets([template.replace("{tenant}", tenant.name) for tenant in tenants], account)
-    found = []
-    for tenant, one in zip(tenants, kept, strict=True):
-        with _telling_of(f"the secret {one.name}"):
-            login = read_login(one.value.reveal())
-            if login.password is None:
-                raise UrlInvalid("has no password")
-        credential = _credential("secret", one.id, account)
-        user = login.user or tenant.url.user
-        url = replace(tenant.url, user=user, password=login.password, credential=credential)
-        found.append(replace(tenant, url=url))
-    return found
+    return [
+        broken(tenant.name, one)
+        if isinstance(one, EbhookError)
+        else usable_or_broken(tenant.name, partial(_with_password, tenant, one, account))
+        for tenant, one in zip(tenants, kept, strict=True)
+    ]
 
 
-def with_tokens(urls: Iterable[Url], settings: Settings) -> list[Url]:
-    """The URLs with a token of RDS for each login, where they have no password.
+def _with_password(tenant: Tenant, one: Stored, account: Account) -> Tenant:
+    with _telling_of(f"the secret {one.name}"):
+        login = read_login(one.value.reveal())
+        if login.password is None:
+            raise UrlInvalid("has no password")
+    credential = _credential("secret", one.id, account)
+    user = login.user or tenant.url.user
+    url = replace(tenant.url, user=user, password=login.password, credential=credential)
+    return replace(tenant, url=url)
+
+
+def with_token(url: Url, settings: Settings) -> Url:
+    """`url` with a token of RDS for each login, where it has no password.
 
     Raises:
-        SettingsFailed: one of them would send its token to a server that proves nothing.
+        SettingsFailed: it would send its token to a server that proves nothing.
     """
-    token = _credential("iam", "", account_of(settings))
-    found = []
-    for url in urls:
-        if not url.password:
-            if demanded(url.options) != "full":
-                raise SettingsFailed(
-                    f"tenants.iam: {url} does not demand that the server proves who it is.",
-                    "No token was sent.",
-                    "Give tls.ca, or ssl_ca in the URL, without ssl_check_hostname=false",
-                )
-            url = replace(url, password=None, credential=token)
-        found.append(url)
-    return found
+    if url.password:
+        return url
+    if demanded(url.options) != "full":
+        raise SettingsFailed(
+            f"tenants.iam: {url} does not demand that the server proves who it is.",
+            "No token was sent.",
+            "Give tls.ca, or ssl_ca in the URL, without ssl_check_hostname=false",
+        )
+    return replace(url, password=None, credential=_credential("iam", "", account_of(settings)))
 
 
 def _tenant(

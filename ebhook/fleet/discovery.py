@@ -10,8 +10,10 @@ from dataclasses import replace
 from pymysql.err import MySQLError
 
 from ebhook.database.connection import connect_patiently, explain, rows
+from ebhook.database.credential import BrokenCredential
 from ebhook.database.url import Url, UrlInvalid, fill, parse_url
-from ebhook.errors import SettingsFailed, UsageFailed
+from ebhook.errors import Refused, SettingsFailed, Transient, UsageFailed
+from ebhook.fleet.broken import broken, is_broken, usable_or_broken
 from ebhook.fleet.tls_policy import secured
 from ebhook.next_command import ebhook, then
 from ebhook.settings import SOURCES, Settings, value_of
@@ -20,34 +22,55 @@ from ebhook.tenant import Tenant
 _SYSTEM = ("information_schema", "mysql", "performance_schema", "sys", "innodb")
 
 
-def discover(settings: Settings) -> list[Tenant]:
+def discover(settings: Settings, deadline: float | None = None) -> list[Tenant]:
     """All tenants in their configured order (a database's own order for `query`, by name for `like`).
 
+    What a registry, a parameter or a secret says of one tenant and cannot be used is that tenant's
+    matter: it is in the list, and whoever connects to it gets the problem.
+
+    Args:
+        deadline: monotonic seconds, until which a source that refuses for now is asked again; without
+            it, `rollout.deadline` from now on.
+
     Raises:
-        SettingsFailed: no source is set, or a source gives what cannot be a tenant.
-        Unreachable, Refused: the registry or the server did not answer.
+        SettingsFailed: no source is set, or the settings themselves give what cannot be a tenant.
+        Unreachable, Transient, Refused: the registry, the server or AWS gave no list.
     """
-    found = _found(settings)
+    if deadline is None:
+        deadline = time.monotonic() + settings.rollout.deadline
+    try:
+        return _discovered(settings, deadline)
+    except Transient:
+        from ebhook.database.retry import retrying  # late: most sources answer at once
+
+        return retrying(on=Transient, attempts=1000, deadline=deadline, first=0.5)(
+            _discovered, settings, deadline
+        )
+
+
+def _discovered(settings: Settings, deadline: float) -> list[Tenant]:
+    found = _found(settings, deadline)
     if not found:
         source = next(key for key in SOURCES if value_of(settings, key))
         raise SettingsFailed(
             f"No tenant was found by {source}.",
             next=then("Check it against what it asks: ", ebhook("config")),
         )
-    _check(found)
+    written = not any(value_of(settings, key) for key in SOURCES) or bool(settings.tenants.names)
+    found = _checked(found, written=written)
     if settings.tenants.password_secret:
         from ebhook.fleet.aws_sources import with_passwords
 
-        found = with_passwords(found, settings)
-    urls = _logged_in([tenant.url for tenant in found], settings)
-    return [replace(tenant, url=url) for tenant, url in zip(found, urls, strict=True)]
+        usable = iter(with_passwords([t for t in found if not is_broken(t)], settings))
+        found = [tenant if is_broken(tenant) else next(usable) for tenant in found]
+    return [_logged_in(tenant, settings, written=written) for tenant in found]
 
 
-def _found(settings: Settings) -> list[Tenant]:
+def _found(settings: Settings, deadline: float) -> list[Tenant]:
     """The tenants as their source gives them."""
     source = settings.tenants
     if source.query and source.query_url:
-        return _from_query(settings)
+        return _from_query(settings, deadline)
     if source.ssm_path:
         from ebhook.fleet.aws_sources import from_parameters  # boto3 takes a quarter of a second
 
@@ -67,7 +90,7 @@ def _found(settings: Settings) -> list[Tenant]:
             ),
         )
     if source.like:
-        return _from_server(settings)
+        return _from_server(settings, deadline)
     if source.names:
         return [Tenant(name, fill(source.url.reveal(), name)) for name in source.names]
     url = parse_url(source.url.reveal())
@@ -82,14 +105,28 @@ def _found(settings: Settings) -> list[Tenant]:
     return [Tenant(url.database, url)]
 
 
-def _logged_in(urls: Iterable[Url], settings: Settings) -> list[Url]:
-    """The URLs with what their connections need besides: TLS, and tokens."""
-    found = [secured(url, settings.tls, settings.root) for url in urls]
-    if settings.tenants.iam:
-        from ebhook.fleet.aws_sources import with_tokens
+def _logged_in(tenant: Tenant, settings: Settings, *, written: bool) -> Tenant:
+    """The tenant with what its connections need besides: TLS, and tokens.
 
-        found = with_tokens(found, settings)
-    return found
+    Args:
+        written: by whoever wrote the settings: then a problem is theirs.
+    """
+
+    def make() -> Tenant:
+        return replace(tenant, url=_with_login(tenant.url, settings))
+
+    if is_broken(tenant):
+        return tenant
+    return make() if written else usable_or_broken(tenant.name, make)
+
+
+def _with_login(url: Url, settings: Settings) -> Url:
+    url = secured(url, settings.tls, settings.root)
+    if settings.tenants.iam:
+        from ebhook.fleet.aws_sources import with_token
+
+        url = with_token(url, settings)
+    return url
 
 
 def select(tenants: Sequence[Tenant], names: Iterable[str]) -> list[Tenant]:
@@ -107,53 +144,61 @@ def select(tenants: Sequence[Tenant], names: Iterable[str]) -> list[Tenant]:
     return [tenant for tenant in tenants if not wanted or tenant.name in wanted]
 
 
-def _from_query(settings: Settings) -> list[Tenant]:
+def _from_query(settings: Settings, deadline: float) -> list[Tenant]:
     source = settings.tenants
     assert source.query is not None
     assert source.query_url is not None
     url = parse_url(source.query_url.reveal())
-    found: list[Tenant] = []
-    for number, row in enumerate(_ask(settings, url, url.database, source.query), start=1):
-        name, own = _text(row[0]), _text(row[1]) if len(row) > 1 else ""
-        try:
-            if own:
-                found.append(Tenant(name, fill(own, name)))
-            elif source.url is not None:
-                found.append(Tenant(name, fill(source.url.reveal(), name)))
-            else:
-                raise UrlInvalid("has no url, and tenants.url is not set")
-        except UrlInvalid as error:
-            raise SettingsFailed(
-                f"tenants.query: row {number} ({name!r}) {error}.",
-                next="Mend the registry's row, or set tenants.url",
-            ) from None
-    return found
+    found = enumerate(_ask(settings, url, url.database, source.query, deadline=deadline), start=1)
+    return [_from_row(settings, number, row) for number, row in found]
 
 
-def _from_server(settings: Settings) -> list[Tenant]:
+def _from_row(settings: Settings, number: int, row: tuple[object, ...]) -> Tenant:
+    """The tenant of a registry's row: a name, and perhaps a URL."""
+    name, own = _text(row[0]), _text(row[1]) if len(row) > 1 else ""
+    template = settings.tenants.url
+    try:
+        if own:
+            return Tenant(name, fill(own, name))
+        if template is None:
+            raise UrlInvalid("has no url, and tenants.url is not set")
+        return Tenant(name, fill(template.reveal(), name))
+    except UrlInvalid as error:
+        problem = Refused(
+            f"tenants.query: row {number} ({name!r}) {error}.",
+            "No database was contacted.",
+            "Mend the registry's row, or set tenants.url",
+        )
+        return broken(name or f"row {number}", problem)
+
+
+def _from_server(settings: Settings, deadline: float) -> list[Tenant]:
     source = settings.tenants
     assert source.url is not None
     assert source.like is not None
     url = replace(fill(source.url.reveal(), "x"), database=None)
-    found = _ask(settings, url, None, "SHOW DATABASES LIKE %s", source.like)
+    found = _ask(settings, url, None, "SHOW DATABASES LIKE %s", source.like, deadline=deadline)
     names = sorted(str(row[0]) for row in found)
     return [Tenant(n, fill(source.url.reveal(), n)) for n in names if n.lower() not in _SYSTEM]
 
 
 def _ask(
-    settings: Settings, url: Url, database: str | None, sql: str, *values: object
+    settings: Settings,
+    url: Url,
+    database: str | None,
+    sql: str,
+    *values: object,
+    deadline: float,
 ) -> list[tuple[object, ...]]:
     shared = settings.tenants.password_secret
     if shared and "{tenant}" not in shared and not url.password:
         from ebhook.fleet.aws_sources import with_passwords
 
         url = with_passwords([Tenant("", url)], settings)[0].url
-    (url,) = _logged_in([url], settings)
+    if not isinstance(url.credential, BrokenCredential):
+        url = _with_login(url, settings)
     connection = connect_patiently(
-        url,
-        database=database,
-        timeout=settings.connect_timeout,
-        deadline=time.monotonic() + settings.rollout.deadline,
+        url, database=database, timeout=settings.connect_timeout, deadline=deadline
     )
     try:
         return rows(connection, sql, *values)
@@ -163,30 +208,54 @@ def _ask(
         connection.close()
 
 
-def _check(tenants: Sequence[Tenant]) -> None:
-    """No name and no database twice, and every database's name one that MySQL can have."""
-    problems: list[str] = []
-    names: set[str] = set()
+def _checked(tenants: Sequence[Tenant], *, written: bool) -> list[Tenant]:
+    """The tenants: no name and no database twice, and every database's name one that MySQL can have.
+
+    Args:
+        written: by whoever wrote the settings: then a problem is theirs. In a list from elsewhere it is
+            the matter of the tenants that it is about.
+
+    Raises:
+        SettingsFailed: with every problem, of a list that was written.
+    """
+    problems: dict[str, str] = {}  # tenant → what is wrong
+    checked: dict[str, Tenant] = {}
     places: dict[tuple[str, int, str], str] = {}
     for tenant in tenants:
         name = tenant.url.database or ""
-        if not name or len(name) > 64 or name.endswith(" ") or any(_foreign(c) for c in name):
-            problems.append(
+        if not is_broken(tenant) and not _possible(name):
+            problems[tenant.name] = (
                 f"{tenant.name!r}: MySQL cannot have a database {name!r} (1 to 64 characters, none "
                 "beyond U+FFFF, no space at the end)"
             )
-        if tenant.name in names:
-            problems.append(f"{tenant.name!r}: is listed twice")
-        names.add(tenant.name)
+        if tenant.name in checked:
+            problems[tenant.name] = f"{tenant.name!r}: is listed twice"
+        checked.setdefault(tenant.name, tenant)
         place = (tenant.url.host, tenant.url.port, name)
-        if places.setdefault(place, tenant.name) != tenant.name:
-            problems.append(f"{tenant.name!r} and {places[place]!r} are the same database")
-    if problems:
+        first = tenant.name if is_broken(tenant) else places.setdefault(place, tenant.name)
+        if first != tenant.name:
+            same = f"{tenant.name!r} and {first!r} are the same database"
+            problems[tenant.name] = problems[first] = same
+    if problems and written:
+        listed = "\n".join(f"  - {line}" for line in dict.fromkeys(problems.values()))
         raise SettingsFailed(
-            "The list of tenants has problems:\n" + "\n".join(f"  - {line}" for line in problems),
+            f"The list of tenants has problems:\n{listed}",
             "No tenant was touched.",
             then("Mend the list; see where it comes from: ", ebhook("config")),
         )
+    return [_refused(t, problems[t.name]) if t.name in problems else t for t in checked.values()]
+
+
+def _possible(database: str) -> bool:
+    """Can MySQL have a database of this name?"""
+    fits = 0 < len(database) <= 64 and not database.endswith(" ")
+    return fits and not any(_foreign(character) for character in database)
+
+
+def _refused(tenant: Tenant, problem: str) -> Tenant:
+    what = f"The list of tenants has a problem: {problem}."
+    next = then("Mend the list; see where it comes from: ", ebhook("config"))
+    return broken(tenant.name, Refused(what, "It was not touched.", next))
 
 
 def _text(value: object) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ebhook.concurrency import Answers
+from ebhook.database.credential import BrokenCredential
 from ebhook.database.url import Url
 from ebhook.tenant import Tenant
 
@@ -39,7 +40,8 @@ def by_login(tenants: Iterable[Tenant]) -> list[LoginGroup]:
     for tenant in tenants:
         url = tenant.url
         options = tuple(sorted(url.options.items()))
-        key = (url.host, url.port, url.user, url.password, options)
+        broken = url.credential if isinstance(url.credential, BrokenCredential) else None
+        key = (url.host, url.port, url.user, url.password, options, broken)
         groups.setdefault(key, []).append(tenant)
     return [LoginGroup(tuple(group)) for group in groups.values()]
 

@@ -43,13 +43,12 @@ def survey(
     began = time.monotonic()
     if until is None:
         until = began + settings.rollout.deadline * SHARE
-    read: Readings = {t.name: TenantReading(error=t.problem) for t in tenants if t.problem}
-    there = [tenant for tenant in tenants if tenant.problem is None]
+    read: Readings = {}
 
     def ask(group: LoginGroup) -> Readings:
         return dict(read_server(group, chain, settings, deep))
 
-    for group, readings in ask_side_by_side(by_login(there), ask, _is_silent, until=until):
+    for group, readings in ask_side_by_side(by_login(tenants), ask, _is_silent, until=until):
         for tenant in group.tenants:
             if readings is None:
                 read[tenant.name] = TenantReading(error=_too_late(group, until - began))

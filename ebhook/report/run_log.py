@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ class RunLog:
         self.has_error = False
         if path is not None:
             try:
-                self._file = path.open("a", encoding="utf-8", errors="backslashreplace")
+                self._file = _opened(path)
             except OSError as error:
                 self._lose(error)
 
@@ -79,3 +80,10 @@ class RunLog:
     def _lose(self, error: OSError) -> None:
         self._file = None
         self._problem = f"{self._path}: {error.strerror}; going on without this log"
+
+
+def _opened(path: Path) -> TextIO:
+    """The file, to append to. A named pipe that nobody reads is an error, and nothing to wait for."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o666)
+    return os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace")

@@ -6,9 +6,50 @@ What was done to databases does not depend on whether anybody could read of it.
 from __future__ import annotations
 
 import errno
+import io
 import os
+import select
+import stat
 import sys
 from typing import Any, TextIO, cast
+
+_PIPE_BUF = 4096  # bytes for which a pipe that takes any takes all
+
+_limits: dict[
+    int, float
+] = {}  # descriptor → seconds for whoever reads it; without: as long as it takes
+
+
+def limit_waiting(seconds: float, *descriptors: int) -> None:
+    """From now on a pipe or socket that nobody reads for so many seconds counts as gone.
+
+    A command that holds instances up must not wait for whoever reads its output.
+    """
+    _limits.update(dict.fromkeys(descriptors, seconds))
+
+
+class PipeOutput(io.RawIOBase):
+    """A pipe or a socket that is written to in small parts, each when it has room."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        """How many bytes were taken. Raises OSError when nobody reads them in time."""
+        seconds = _limits.get(self._descriptor)
+        if seconds is None:
+            return os.write(self._descriptor, data)
+        room = select.poll()
+        room.register(self._descriptor, select.POLLOUT)
+        if not room.poll(seconds * 1000):
+            raise TimeoutError(errno.ETIMEDOUT, f"nobody read it for {seconds:g} s")
+        return os.write(self._descriptor, bytes(data[:_PIPE_BUF]))
 
 
 class StandardOutput:
@@ -73,4 +114,13 @@ def lost() -> str | None:
 def _guarded(stream: TextIO | None, number: int) -> TextIO:
     opened: Any = stream if stream is not None else os.fdopen(number, "w", closefd=False)
     opened.reconfigure(errors="backslashreplace")  # a name that a terminal cannot show is no error
+    kind = os.fstat(number).st_mode
+    if stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind):
+        opened = io.TextIOWrapper(
+            io.BufferedWriter(PipeOutput(number)),
+            encoding=opened.encoding,
+            errors=opened.errors,
+            line_buffering=opened.line_buffering,
+            write_through=opened.write_through,
+        )
     return cast(TextIO, StandardOutput(opened))

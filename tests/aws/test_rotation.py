@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ebhook.database.connection import connect
-from ebhook.errors import Exit, Refused
+from ebhook.errors import Exit, Transient
 from ebhook.fleet.discovery import discover
 from ebhook.settings import Settings
 from tests.conftest import AnyServer, Ebhook, Fleets
@@ -104,12 +104,12 @@ def test_the_other_user_of_an_alternating_rotation(
 def test_a_password_that_stays_wrong(
     login: Login, aws: Cloud, settings: Callable[..., Settings]
 ) -> None:
-    """Is refused: it is read once more, and not again and again."""
+    """It is read once more, not again and again; a rotation may be under way, so it is for now."""
     (tenant,) = discover(settings(TENANTS_SECRETS_PREFIX="agency/"))
     login.set("second-one")
     aws.calls.clear()
 
-    with pytest.raises(Refused) as failure:
+    with pytest.raises(Transient) as failure:
         connect(tenant.url, database=None, timeout=10)
 
     assert aws.calls == ["secretsmanager:GetSecretValue"]

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from ebhook.aws.client import _refusal
-from ebhook.errors import Refused, SettingsFailed, Unreachable
+from ebhook.database.connection import connect
+from ebhook.errors import Refused, SettingsFailed, Transient, Unreachable
 from ebhook.fleet.discovery import discover
 from ebhook.secret import Secret
 from ebhook.settings import Settings
@@ -24,6 +25,13 @@ def shown(tenant: Tenant) -> tuple[str, str, int, str | None, str | None, str | 
     url = tenant.url
     password = url.password.reveal() if url.password is not None else None
     return tenant.name, url.host, url.port, url.user, password, url.database
+
+
+def problem_of(tenant: Tenant) -> Refused:
+    """What whoever connects to the tenant is told."""
+    with pytest.raises(Refused) as failure:
+        connect(tenant.url, database=tenant.database, timeout=1)
+    return failure.value
 
 
 # --- the Parameter Store -------------------------------------------------------------------------
@@ -164,21 +172,25 @@ def test_one_password_for_all(aws: Cloud, settings: Make) -> None:
 def test_what_cannot_be_a_tenant(
     aws: Cloud, settings: Make, place: str, value: object, complaint: str
 ) -> None:
-    """The secret or parameter is named, and nothing of it is shown."""
+    """It is refused for its own tenant, the others are there; nothing of it is shown."""
+    other = {**RDS, "password": "p", "dbname": "birch"}
     if place == "secret":
         aws.secret("agency/acme", value)
+        aws.secret("agency/birch", other)
         made = settings(TENANTS_SECRETS_PREFIX="agency/")
     else:
         aws.parameter("/agency/acme", value if isinstance(value, str) else json.dumps(value))
+        aws.parameter("/agency/birch", json.dumps(other))
         made = settings(TENANTS_SSM_PATH="/agency")
 
-    with pytest.raises(SettingsFailed) as failure:
-        discover(made)
+    acme, birch = discover(made)
 
-    assert f"The {place} " in failure.value.what
-    assert "agency/acme" in failure.value.what
-    assert complaint in failure.value.what
-    assert "hunter2" not in str(failure.value)
+    assert (acme.name, birch.name, birch.url.host) == ("acme", "birch", "db.example")
+    problem = problem_of(acme)
+    assert f"The {place} " in problem.what
+    assert "agency/acme" in problem.what
+    assert complaint in problem.what
+    assert "hunter2" not in str(problem)
 
 
 def test_values_that_come_in_more_than_one_answer(aws: Cloud, settings: Make) -> None:
@@ -191,16 +203,21 @@ def test_values_that_come_in_more_than_one_answer(aws: Cloud, settings: Make) ->
 
 
 def test_a_tenant_that_is_listed_twice(aws: Cloud, settings: Make) -> None:
-    """Two secrets of one tenant are a mistake, whichever of them was meant."""
+    """Two secrets of one tenant are a mistake, whichever of them was meant; so are two of one database."""
     aws.secret("a", {**RDS, "password": "p", "tenant": "acme", "dbname": "one"})
     aws.secret("b", {**RDS, "password": "p", "tenant": "acme", "dbname": "two"})
-    aws.secret("c", {**RDS, "password": "p", "tenant": "birch", "dbname": "one"})
+    aws.secret("c", {**RDS, "password": "p", "tenant": "birch", "dbname": "three"})
+    aws.secret("d", {**RDS, "password": "p", "tenant": "cedar", "dbname": "three"})
+    aws.secret("e", {**RDS, "password": "p", "tenant": "elm", "dbname": "elm"})
 
-    with pytest.raises(SettingsFailed) as failure:
-        discover(settings(TENANTS_SECRETS="a,b,c"))
+    *wrong, elm = discover(settings(TENANTS_SECRETS="a,b,c,d,e"))
 
-    assert "'acme': is listed twice" in failure.value.what
-    assert "'birch' and 'acme' are the same database" in failure.value.what
+    assert [tenant.name for tenant in wrong] == ["acme", "birch", "cedar"]
+    acme, birch, cedar = map(problem_of, wrong)
+    assert "'acme': is listed twice" in acme.what
+    assert "'cedar' and 'birch' are the same database" in birch.what
+    assert birch.what == cedar.what
+    assert elm.url.host == "db.example"
 
 
 @pytest.mark.parametrize(
@@ -220,13 +237,13 @@ def test_no_tenant_at_all(aws: Cloud, settings: Make, variables: dict[str, str])
 
 
 def test_a_secret_that_is_not_there(aws: Cloud, settings: Make) -> None:
-    """It is named; a list that is only half there is no list."""
-    aws.secret("agency/acme", {**RDS, "password": "p"})
+    """Its tenant is refused, and named by it; the other one is there."""
+    aws.secret("agency/acme", {**RDS, "password": "p", "dbname": "acme"})
 
-    with pytest.raises(Refused) as failure:
-        discover(settings(TENANTS_SECRETS="agency/acme,agency/birch"))
+    acme, birch = discover(settings(TENANTS_SECRETS="agency/acme,agency/birch"))
 
-    assert "agency/birch" in failure.value.what
+    assert (acme.name, acme.url.database, birch.name) == ("acme", "acme", "birch")
+    assert "agency/birch" in problem_of(birch).what
 
 
 # --- what AWS does, besides answering ------------------------------------------------------------
@@ -269,7 +286,7 @@ def test_lasting_failures_are_told(
 )
 def test_what_may_pass_is_told_as_such(code: str) -> None:
     """When it did not, after all tries of botocore's."""
-    assert isinstance(_refusal("ssm:GetParameter x", code, "Rate exceeded"), Unreachable)
+    assert isinstance(_refusal("ssm:GetParameter x", code, "Rate exceeded"), Transient)
 
 
 def test_nobody_at_the_other_end(
