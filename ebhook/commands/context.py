@@ -30,6 +30,10 @@ from ebhook.report.run_log import RunLog
 from ebhook.settings import FILE_NAME, SOURCES, Settings, value_of
 from ebhook.tenant import Tenant
 
+READING = (
+    5.0  # seconds for looking, at least: past the deadline nothing begins, and at head is at head
+)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -109,7 +113,7 @@ def gather_tenants(
     """
     check_tenants_are_set(settings)
     report.knows(_own_logins(settings))
-    left = budget.left() if budget is not None else settings.rollout.deadline
+    left = max(READING, budget.left() if budget is not None else settings.rollout.deadline)
     try:
         tenants = within(left, lambda: discover(settings, time.monotonic() + left))
     except TimeoutError:
@@ -155,7 +159,8 @@ def look(
     from ebhook.events import SurveyDone
 
     began = time.monotonic()
-    until = began + budget.left() * SHARE if budget is not None else None
+    least = min(READING, settings.connect_timeout)
+    until = began + max(least, budget.left() * SHARE) if budget is not None else None
     standings = survey(tenants, chain, settings, until=until)
     behind = sum(standing.state in (State.BEHIND, State.EMPTY) for standing in standings)
     unread = sum(not standing.is_read for standing in standings)

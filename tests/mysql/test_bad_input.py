@@ -246,21 +246,40 @@ def read_only(server: AnyServer, variable: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("strict", [False, True])
 def test_read_only_server(agency: Make, server: AnyServer, strict: bool) -> None:
-    """A replica, or a writer after a fail-over: 2, and what to do. Tenants at head are fine."""
+    """A replica, or a writer after a fail-over: tried until the deadline, then 75, and what to do.
+    Tenants at head are fine."""
     # MariaDB has one such variable, which holds for everybody who was not given a way around it.
     variable = "super_read_only" if strict and server.flavour is Flavour.MYSQL else "read_only"
     tenants = agency(3)
     at_head(tenants, tenants.names[0])
     with login(server, PASSWORD, tenants.names) as user, read_only(server, variable):
         blocks, outcomes = refused_by_tenant(
-            tenants, "boot", code=2, tenants_url=url_as(tenants.fleet, user, PASSWORD)
+            tenants,
+            "boot",
+            code=75,
+            tenants_url=url_as(tenants.fleet, user, PASSWORD),
+            rollout_deadline=4,
         )
 
-    assert list(outcomes.values()) == ["at_head", "refused", "refused"]
+    assert list(outcomes.values()) == ["at_head", "unreachable", "unreachable"]
     (block,) = blocks
     assert "is read-only" in block
     assert "(1290)" in block
     assert "Point the tenants' URL at the writer" in block
+
+
+def test_fail_over_that_ends_in_time(agency: Make, server: AnyServer) -> None:
+    """The server takes writes again before the deadline: the same boot goes on, and is done."""
+    tenants = agency(2)
+    with login(server, PASSWORD, tenants.names) as user:
+        url = url_as(tenants.fleet, user, PASSWORD)
+        with read_only(server, "read_only"):
+            boot = tenants.start("boot", "--json", tenants_url=url)
+            boot.await_event("PutBack")
+        ran = boot.end()
+
+    assert ran.code == 0, ran.stderr
+    assert set(tenants.outcomes(ran).values()) == {"upgraded"}
 
 
 def test_read_only_server_with_all_at_head(agency: Make, server: AnyServer) -> None:

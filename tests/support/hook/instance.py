@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -166,9 +167,17 @@ class Instance:
         place = self.path("/opt/elasticbeanstalk/deployment/app_version_manifest.json")
         place.write_text(json.dumps(manifest))
         self.tell("environment", {**self.own, **self.properties, **self.coupled})
+        self.start_engine()
         if (staging / ".ebextensions").is_dir():
             self.install(staging / ".ebextensions")
             shutil.rmtree(staging / ".ebextensions")  # the hooks do not see it any more
+
+    def start_engine(self, ago: float = 0.0) -> None:
+        """A step of the platform begins, or has begun so many seconds ago; its log says so."""
+        at = datetime.now(UTC) - timedelta(seconds=ago)
+        line = f"{at:%Y/%m/%d %H:%M:%S.%f} [INFO] Starting EBPlatform-PlatformEngine\n"
+        with self.path("/var/log/eb-engine.log").open("a") as log:
+            log.write(line)
 
     def deploy(self, bundle: Path, label: str = "v1", kind: str = "hooks") -> Ran:
         """Stages, runs the hooks as the engine does, and flips when they let it."""
