@@ -4,7 +4,7 @@ BIN := .venv/bin
 # A worker more than the CPUs of a small machine: much of the time is spent waiting for servers.
 PYTEST := $(BIN)/pytest -n 3
 
-.PHONY: demo test check static faults differential bench bounds clean
+.PHONY: demo test check static faults differential bench bounds clean docs
 
 demo: .venv/ready  ## ebhook on a fleet of its own, on this machine
 	$(BIN)/ebhook demo
@@ -32,6 +32,10 @@ bench: .venv/ready-dev
 bounds:  ## the tests with the oldest releases that setup.cfg allows
 	VENV=.venv-bounds PIP_CONSTRAINT=tests/lower-bounds.txt .ci/setup test
 	.venv-bounds/bin/pytest -n 2
+
+docs: .venv/ready-dev  ## the documentation as a site, in build/site; strict
+	$(BIN)/python -m pip install --quiet --editable .[docs]
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean:  ## leaves the servers in the user's cache folder
 	rm -rf .venv .venv-bounds build dist *.egg-info .*_cache .hypothesis

@@ -53,7 +53,7 @@ def autogenerate(project: Project, tenant: Tenant, message: str, answer: Answer)
         ChainBroken: env.py fails, or names no models.
         UsageFailed: from `answer`.
     """
-    _require_template(project.settings)
+    _ensure_template(project.settings)
     _say_autogenerate(project.config, message)
     hide = ebhooks_own(project.settings)
     told = [_NOTHING]
@@ -126,7 +126,7 @@ def write_merge(settings: Settings, message: str, heads: Sequence[str]) -> Path:
 
 def _write(settings: Settings, message: str, head: Any) -> Path:
     """Writes a version file without running env.py. Raises `ChainBroken`."""
-    _require_template(settings)
+    _ensure_template(settings)
     try:
         script = script_directory(settings)
 
@@ -215,14 +215,14 @@ def _with_names(script: ScriptDirectory, write: Callable[[], Any]) -> list[Scrip
     return list(write())
 
 
-def _require_template(settings: Settings) -> None:
+def _ensure_template(settings: Settings) -> None:
+    """New revisions are made from script.py.mako: Alembic's own, where the folder has none yet."""
     template = settings.folder / "script.py.mako"
     if not template.is_file():
-        raise ChainBroken(
-            f"{template} is not there: new revisions are made from it.",
-            "Nothing was written.",
-            "Copy the one of another project, or of Alembic: alembic/templates/generic/",
-        )
+        import alembic
+
+        own = Path(alembic.__file__).parent / "templates/generic/script.py.mako"
+        template.write_bytes(own.read_bytes())
 
 
 def _say_autogenerate(config: Any, message: str) -> None:

@@ -295,20 +295,13 @@ def test_against_a_tenant(migrate: Migrate, project: Path, fleet: Fleets, ebhook
 
 @one_flavour
 def test_what_stands_in_the_way_is_named(migrate: Migrate, project: Path, ebhook: Ebhook) -> None:
-    """No models, no template, no env.py; each with its exit code, and nothing is written."""
+    """No models, no env.py; each with its exit code, and nothing is written."""
     before = versions(project)
     env_py = project / "migrations/env.py"
     env_py.write_text(ENV.replace("target_metadata=metadata", "target_metadata=None"))
     assert "gives no target_metadata" in (done := migrate("-m", "JMS-1 x")).stderr
     assert done.code == 65
     env_py.write_text(ENV)
-
-    template = project / "migrations/script.py.mako"
-    template.rename(project / "kept")
-    done = migrate("-m", "JMS-1 x")
-    assert done.code == 65
-    assert "script.py.mako is not there" in done.stderr
-    (project / "kept").rename(template)
 
     assert migrate("-m", "JMS-1 x", EBHOOK_ENV_PY="false").code == 78
     env_py.write_text("import sys\nsys.exit(3)\n")
