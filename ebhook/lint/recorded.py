@@ -52,7 +52,8 @@ def record(
     folder, server = settings.folder, parse(settings.lint.server)
     recorder = SandboxRecorder(folder, ini_file(folder), settings.root, server)
     subjects = []
-    schema = Schema({settings.version_table: _version_table(settings.version_table)})
+    own = _version_table(settings.version_table)
+    schema = Schema({own.name: own}, inline_keys=server.inline_keys)
     for file in ordered[: last + 1]:
         if file.error is not None or file.id is None:
             continue

@@ -53,6 +53,11 @@ class ServerVersion:
             return None
         return 255 if self.version >= (9, 1) else 64
 
+    @property
+    def inline_keys(self) -> bool:
+        """Does REFERENCES in a column's definition make a foreign key? MySQL before 9.0 ignores it."""
+        return self.is_mariadb or self.version >= (9, 0)
+
     @cached_property
     def reserved(self) -> frozenset[str]:
         """The words that need backticks as names, now or in the flavour's newest, in lower case."""

@@ -121,6 +121,11 @@ class Subject:
         """Every change of downgrade(), in order."""
         return tuple(_done(self.downgrade))
 
+    @cached_property
+    def all_done(self) -> tuple[Done, ...]:
+        """Every change of both functions."""
+        return (*self.done, *self.undone)
+
     def changes(self, *kinds: type[Change]) -> Iterator[Done]:
         """What upgrade() does of these kinds to what was there before it."""
         return (

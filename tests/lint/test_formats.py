@@ -23,7 +23,7 @@ def upgrade():
     for table in ("cases", "users"):
         add(table)
     op.drop_column("cases", "note")  # ebhook: allow EBH002 -- never read, 100% sure
-    op.execute("UPDATE cases SET note = '50%, or: more' WHERE 1 = 1")
+    op.execute("UPDATE users SET name = '50%, or: more' WHERE 1 = 1")
 
 
 def downgrade():

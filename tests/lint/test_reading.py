@@ -27,7 +27,7 @@ from ebhook.lint.changes.keys import (
     DropPrimary,
     RenameIndex,
 )
-from ebhook.lint.changes.rows import Data, OpaqueStatement, Read, SessionStatement
+from ebhook.lint.changes.rows import Data, OpaqueStatement, Read, SessionStatement, TemporaryTable
 from ebhook.lint.changes.tables import (
     Convert,
     CreateTable,
@@ -77,7 +77,7 @@ TYPES = {
     "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, KEY (id)) ENGINE=InnoDB": [CreateTable],
     "CREATE TABLE IF NOT EXISTS a LIKE b": [CreateTable],
     "CREATE TABLE a (PRIMARY KEY (x)) SELECT * FROM b": [CreateTable],
-    "CREATE TEMPORARY TABLE a (id INT)": [],
+    "CREATE TEMPORARY TABLE a (id INT)": [TemporaryTable],
     "CREATE OR REPLACE TABLE a (id INT)": [CreateTable],
     "DROP TABLE IF EXISTS a, b CASCADE": [DropTable, DropTable],
     "TRUNCATE t": [Truncate],

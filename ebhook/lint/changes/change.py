@@ -11,9 +11,13 @@ from ebhook.lint.schema.schema import Schema, Table
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One thing that a statement does. `clause` is the part of the statement that says it."""
+    """One thing that a statement does. `clause` is the part of the statement that says it.
+
+    `maybe`: it says IF EXISTS or IF NOT EXISTS.
+    """
 
     clause: str = field(default="", compare=False)
+    maybe: bool = field(default=False, compare=False)
 
     verb_words: ClassVar[str] = "changes"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ebhook.lint.changes.change import Change, execute
@@ -47,6 +47,18 @@ class SessionStatement(Change):
     """SET, COMMIT, LOCK TABLES, …"""
 
     verb: str
+
+
+@dataclass(frozen=True)
+class TemporaryTable(SessionStatement):
+    """CREATE TEMPORARY TABLE, and DROP (`gone`): a table of this session alone."""
+
+    name: str
+    gone: bool = False
+
+    def apply(self, schema: Schema) -> Schema:
+        names = schema.temporary - {self.name} if self.gone else schema.temporary | {self.name}
+        return replace(schema, temporary=names)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,9 @@ def reversal(subject: Subject) -> Reversal:
     left = [
         done
         for place, done in enumerate(todo)
-        if place not in matched.values() and not _goes_along(subject, done)
+        if place not in matched.values()
+        and not _goes_along(subject, done)
+        and not _rows_are_changed(subject, done)
     ]
     changed = () if left or more else tuple(_differences(subject))
     return Reversal(tuple(left), changed, tuple(_disorder(subject, matched)), tuple(more))
@@ -208,6 +210,13 @@ def _goes_along(subject: Subject, done: Done) -> bool:
     if isinstance(change, (ModifyColumn, SetDefault)):
         return change.name.lower() in gone
     return False
+
+
+def _rows_are_changed(subject: Subject, done: Done) -> bool:
+    """Are they rows of a table whose rows downgrade() changes? One DELETE may be for many INSERTs."""
+    return isinstance(done.change, Data) and any(
+        done.change.is_undone_by(undone.change) for undone in subject.undone
+    )
 
 
 def _disorder(subject: Subject, matched: dict[int, int]) -> Iterator[tuple[Done, Done]]:

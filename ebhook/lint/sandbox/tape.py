@@ -6,7 +6,7 @@ import ast
 import itertools
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Literal
 
@@ -69,7 +69,7 @@ class Tape:
     def begin(self, source: Source | None, schema: Schema) -> None:
         self._source = source
         self._path = str(source.path) if source is not None else ""
-        self.schema = schema
+        self.schema = replace(schema, temporary=frozenset())  # a session of its own
         self.steps: list[Step] = []
         self.events: list[Event] = []
         self.place: tuple[Span, ...] | None = None

@@ -50,7 +50,7 @@ class Column:
     # What ADD COLUMN and MODIFY say besides, no part of what the column is:
     key: Literal["primary", "unique"] | None = field(default=None, compare=False)
     check: bool = field(default=False, compare=False)
-    references: str | None = field(default=None, compare=False)
+    references: ForeignKey | None = field(default=None, compare=False)  # REFERENCES, inline
     place: str | None = field(default=None, compare=False)  # "first", or the column before it
     text: str = field(default="", compare=False)  # the definition, as it was written
 
@@ -135,10 +135,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Schema:
-    """`things` are views, triggers, routines and events: ``{("VIEW", "v"), …}``."""
+    """`things` are views, triggers, routines and events: ``{("VIEW", "v"), …}``.
+
+    `inline_keys`: the server makes a foreign key of REFERENCES in a column's definition.
+    `temporary`: tables of this session alone, by name.
+    """
 
     tables: Mapping[str, Table] = field(default_factory=dict)
     things: frozenset[tuple[str, str]] = frozenset()
+    inline_keys: bool = False
+    temporary: frozenset[str] = frozenset()
 
     def table(self, name: str) -> Table | None:
         return self.tables.get(name)

@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from ebhook.lint.changes.change import Change
-from ebhook.lint.changes.columns import DropColumn, ModifyColumn, RenameColumn, SetDefault
+from ebhook.lint.changes.columns import (
+    AddColumn,
+    DropColumn,
+    ModifyColumn,
+    RenameColumn,
+    SetDefault,
+)
 from ebhook.lint.changes.keys import (
     AddIndex,
     DropConstraint,
@@ -19,7 +25,7 @@ from ebhook.lint.changes.keys import (
     DropPrimary,
     RenameIndex,
 )
-from ebhook.lint.changes.rows import OpaqueStatement
+from ebhook.lint.changes.rows import OpaqueStatement, TemporaryTable
 from ebhook.lint.changes.tables import (
     Convert,
     CreateTable,
@@ -54,7 +60,7 @@ def read(sql: str, schema: Schema) -> tuple[Change, ...]:
     `Unreadable`.
     """
     cursor = TokenCursor(sql)
-    reader = _Reader(cursor, schema)
+    reader = _Reader(cursor, schema, inline_keys=schema.inline_keys)
     reader.statement()
     if not cursor.accept(";") and not cursor.ended:
         raise cursor.unexpected()
@@ -68,7 +74,10 @@ class _Reader(Elements):
 
     def add(self, change: Change, start: int) -> None:
         """`change` happens; the text from token `start` on says so, unless it has its own."""
-        change = replace(change, clause=change.clause or self.cursor.since(start))
+        clause = change.clause or self.cursor.since(start)
+        if self.maybe and _is_there(change, self.schema):
+            return
+        change = replace(change, clause=clause, maybe=self.maybe)
         self.found.append(change)
         self.schema = change.apply(self.schema)
 
@@ -140,6 +149,7 @@ class _Reader(Elements):
         name = cursor.qualified()
         if temporary:
             cursor.skip_until(";")
+            self.add(TemporaryTable("CREATE", name), start)
             return
         if again and self.schema.table(name) is not None:
             self.add(DropTable(name), start)  # MariaDB's CREATE OR REPLACE TABLE
@@ -188,6 +198,7 @@ class _Reader(Elements):
         if cursor.accept_any("WAIT", "NOWAIT") == "WAIT":
             cursor.next()
         while not cursor.ended and cursor.word != ";":
+            self.maybe = False
             self.clause(table)
             cursor.accept(",")
 
@@ -333,7 +344,9 @@ class _Reader(Elements):
         if cursor.accept_any("TABLE", "TABLES"):
             self.if_exists()
             for name in self.listed(cursor.qualified):
-                if not temporary:
+                if temporary or name in self.schema.temporary:
+                    self.add(TemporaryTable("DROP", name, gone=True), start)
+                else:
                     self.add(DropTable(name), start)
             cursor.accept_any("RESTRICT", "CASCADE")
         elif cursor.accept("INDEX"):
@@ -367,6 +380,20 @@ class _Reader(Elements):
         yield one()
         while self.cursor.accept(","):
             yield one()
+
+
+def _is_there(change: Change, schema: Schema) -> bool:
+    """Does IF NOT EXISTS leave this out?"""
+    match change:
+        case CreateTable():
+            return schema.table(change.table) is not None
+        case CreateThing():
+            return (change.kind, change.name) in schema.things
+        case AddColumn():
+            return schema.at_hand(change.table).column(change.column.name) is not None
+        case AddIndex():
+            return schema.at_hand(change.table).index(change.index.name) is not None
+    return False
 
 
 _CLAUSES: dict[str, Callable[[_Reader, str], None]] = {

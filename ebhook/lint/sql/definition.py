@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ebhook.lint.schema.schema import Column, Default, Type
+from ebhook.lint.schema.schema import Column, Default, ForeignKey, Type
 from ebhook.sql.tokens import TokenCursor, text_of_string
 
 # Other names for MySQL's own types.
@@ -36,6 +36,23 @@ def column(cursor: TokenCursor) -> Column:
     if charset or collation:
         kind = Type(kind.name, kind.arguments, kind.unsigned, charset, collation)
     return Column(name, kind, text=cursor.since(start), **values)
+
+
+def references(cursor: TokenCursor, name: str, columns: tuple[str, ...]) -> ForeignKey:
+    """What follows REFERENCES: the table, its columns, and what becomes of the rows."""
+    other = cursor.qualified()
+    referred = cursor.names() if cursor.word == "(" else ()
+    if cursor.accept("MATCH"):
+        cursor.next()
+    actions = {"DELETE": "", "UPDATE": ""}
+    while cursor.word == "ON" and cursor.ahead(1) in actions:
+        cursor.at += 1
+        event = cursor.next().word
+        action = cursor.next().word
+        actions[event] = f"{action} {cursor.next().word}" if action in ("SET", "NO") else action
+    return ForeignKey(
+        name, columns, other, referred, actions["DELETE"], actions["UPDATE"], unnamed=not name
+    )
 
 
 def default(cursor: TokenCursor) -> Default:
@@ -163,13 +180,7 @@ def _attribute(cursor: TokenCursor, values: dict[str, Any]) -> None:
         stored = cursor.accept_any("VIRTUAL", "STORED", "PERSISTENT") in ("STORED", "PERSISTENT")
         values["generated"] = "stored" if stored else "virtual"
     elif cursor.accept("REFERENCES"):
-        values["references"] = cursor.qualified()
-        if cursor.word == "(":
-            cursor.skip_group()
-        while cursor.accept("ON"):
-            cursor.next()
-            if cursor.next().word in ("SET", "NO"):
-                cursor.next()
+        values["references"] = references(cursor, "", ())
     elif cursor.word == "CHECK" or (cursor.word == "CONSTRAINT"):
         if cursor.accept("CONSTRAINT") and cursor.word != "CHECK":
             cursor.name()

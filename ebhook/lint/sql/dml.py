@@ -49,6 +49,14 @@ def read(sql: str) -> Data:
     return Data(verb, tables, _bounded(tree, verb), functions, handle, clause=sql)  # type: ignore[arg-type]
 
 
+def tree_of(sql: str) -> Any:
+    """sqlglot's tree of a statement; None when it cannot read it."""
+    try:
+        return _parsed(re.sub(r"^\s*REPLACE\b", "INSERT", sql, count=1, flags=re.I))
+    except Unreadable:
+        return None
+
+
 def columns_of(sql: str) -> list[str]:
     """What a SELECT gives back; one unnamed column when that cannot be told."""
     try:

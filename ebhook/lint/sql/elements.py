@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ebhook.lint.changes.change import Change
 from ebhook.lint.changes.columns import AddColumn
@@ -20,7 +20,7 @@ from ebhook.lint.schema.schema import (
     free_name,
     keyed,
 )
-from ebhook.lint.sql.definition import column, expression
+from ebhook.lint.sql.definition import column, expression, references
 from ebhook.sql.tokens import TokenCursor, Unreadable, text_of_string
 
 _KINDS = {"": "", "FULLTEXT": "fulltext", "SPATIAL": "spatial", "VECTOR": "vector"}
@@ -40,6 +40,8 @@ class Elements:
     """Reads them, from where the cursor stands."""
 
     cursor: TokenCursor
+    inline_keys: bool = field(default=False, kw_only=True)  # REFERENCES in a column makes a key
+    maybe: bool = field(default=False, kw_only=True)  # IF EXISTS was read since the last change
 
     def body(self, table: Table) -> Table:
         """``( columns and keys )`` of CREATE TABLE."""
@@ -65,6 +67,9 @@ class Elements:
             return []
         found = column(cursor)
         changes: list[Change] = [AddColumn(table.name, found)]
+        if found.references is not None and self.inline_keys:
+            made = replace(found.references, name=_free_key_name(table), columns=(found.name,))
+            changes.append(AddForeignKey(table.name, made))
         if found.check:
             name = f"{table.name}_chk_{len(table.checks) + 1}"
             changes.append(AddCheck(table.name, Check(name, found.text)))
@@ -179,20 +184,8 @@ class Elements:
             name = name or cursor.name()
         columns = cursor.names()
         cursor.expect("REFERENCES")
-        other = cursor.qualified()
-        referred = cursor.names() if cursor.word == "(" else ()
-        if cursor.accept("MATCH"):
-            cursor.next()
-        rules = {"DELETE": "", "UPDATE": ""}
-        while cursor.word == "ON" and cursor.ahead(1) in rules:
-            cursor.at += 1
-            event = cursor.next().word
-            rule = cursor.next().word
-            rules[event] = f"{rule} {cursor.next().word}" if rule in ("SET", "NO") else rule
-        own = name or f"{table.name}_ibfk_{len(table.foreign_keys) + 1}"
-        return ForeignKey(
-            own, columns, other, referred, rules["DELETE"], rules["UPDATE"], unnamed=not name
-        )
+        found = references(cursor, name, columns)
+        return found if name else replace(found, name=_free_key_name(table))
 
     # Table options
 
@@ -229,7 +222,13 @@ class Elements:
         return name, value
 
     def if_exists(self) -> bool:
-        return self.cursor.accept("IF", "NOT", "EXISTS") or self.cursor.accept("IF", "EXISTS")
+        found = self.cursor.accept("IF", "NOT", "EXISTS") or self.cursor.accept("IF", "EXISTS")
+        self.maybe = self.maybe or found
+        return found
+
+
+def _free_key_name(table: Table) -> str:
+    return f"{table.name}_ibfk_{len(table.foreign_keys) + 1}"
 
 
 def _added(table: Table, change: Change) -> Table:

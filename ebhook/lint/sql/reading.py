@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ebhook.lint.changes.change import Change
-from ebhook.lint.changes.rows import OpaqueStatement, Read, SessionStatement
+from ebhook.lint.changes.change import Change, OfTable
+from ebhook.lint.changes.rows import Data, OpaqueStatement, Read, SessionStatement
 from ebhook.lint.schema.schema import Schema
 from ebhook.lint.sql import ddl, dml
 from ebhook.sql.statement import Kind, kind_of
@@ -16,8 +16,20 @@ def read(sql: str, schema: Schema) -> tuple[Change, ...]:
     """What `sql` does to a database that has `schema`. Raises `Unreadable`."""
     changes: list[Change] = []
     for statement in _split(sql):
-        changes.extend(_one(statement, schema))
+        for change in _one(statement, schema):
+            changes.append(_of_session(change, schema))
+            schema = change.apply(schema)
     return tuple(changes)
+
+
+def _of_session(change: Change, schema: Schema) -> Change:
+    """`change`, unless it is one of tables that only this session has."""
+    names = change.tables if isinstance(change, Data) else ()
+    if isinstance(change, OfTable):
+        names = (change.table,)
+    if names and set(names) <= schema.temporary:
+        return SessionStatement("TEMPORARY", clause=change.clause)
+    return change
 
 
 def count(sql: str) -> int:
