@@ -18,6 +18,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # ebhook: allow EBH064 -- JMS-1234 gives new columns utf8mb4
     op.create_table(
         "email_message",
         sa.Column("id", sa.Integer(), nullable=False),

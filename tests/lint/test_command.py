@@ -39,7 +39,7 @@ def test_the_chain_of_this_repository_has_no_findings(ebhook: Ebhook) -> None:
     ran = ebhook("lint", cwd=ROOT)
 
     assert ran.code == 0, ran.stdout
-    assert ran.stdout.startswith("No findings; 14 revisions judged")
+    assert ran.stdout.startswith("No findings, 1 allowed; 14 revisions judged")
 
 
 def test_findings_exit_with_1_and_a_broken_chain_with_65(ebhook: Ebhook, tmp_path: Path) -> None:

@@ -247,3 +247,38 @@ def test_create_or_replace_drops_what_was_there() -> None:
     found = read("CREATE OR REPLACE TABLE a (id INT)", Schema({"a": before.made}))
 
     assert [type(one) for one in found] == [DropTable, CreateTable]
+
+
+# Plain to the servers, if not every day's: none of them is EBH091.
+PLAIN = """\
+UPDATE IGNORE t SET a = 1 WHERE id = 1
+DELETE QUICK FROM t WHERE id = 1
+DELETE t.* FROM t JOIN u ON u.id = t.id
+DELETE FROM t USING t JOIN u ON u.id = t.id
+CREATE TABLE t (id INT, CONSTRAINT pk PRIMARY KEY pk (id))
+ALTER TABLE t ADD PRIMARY KEY pk (id)
+ALTER TABLE t TRUNCATE PARTITION p0
+CREATE USER 'u'@'h' IDENTIFIED BY 'x'
+DROP USER IF EXISTS 'u'@'h', v
+ALTER TABLE t SECONDARY_UNLOAD
+DO f()
+DROP TABLE t WAIT 5
+RENAME TABLE IF EXISTS t TO u
+RENAME TABLE t NOWAIT TO u
+TRUNCATE TABLE t WAIT 5
+ALTER TABLE t RENAME INDEX IF EXISTS a TO b
+ALTER TABLE t DROP PERIOD FOR p
+ALTER TABLE t CONVERT PARTITION p0 TO TABLE u
+ALTER TABLE t CONVERT TABLE u TO PARTITION p0 VALUES LESS THAN (5)
+SET STATEMENT max_statement_time=5 FOR UPDATE t SET a = 1 WHERE id = 1
+UPDATE t FOR PORTION OF p FROM '2020-01-01' TO '2021-01-01' SET a = 1
+DELETE FROM t FOR PORTION OF p FROM '2020-01-01' TO '2021-01-01' WHERE id = 1
+ANALYZE FORMAT=JSON DELETE FROM t WHERE id = 1
+CREATE TABLE t (s TIMESTAMP(6) AS ROW START, e TIMESTAMP(6) AS ROW END, PERIOD FOR SYSTEM_TIME (s, e))
+""".splitlines()
+
+
+@pytest.mark.parametrize("sql", PLAIN)
+def test_plain_forms_are_read(sql: str) -> None:
+    """Both servers' own, among them those that only MariaDB has."""
+    assert read(sql, Schema())

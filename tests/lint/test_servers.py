@@ -182,7 +182,8 @@ def test_the_server_agrees_what_is_too_much(server: AnyServer, cursor: Any, tmp_
 
     for line, sql in enumerate(statements, start=9):
         number = refusal(cursor, sql)
-        assert bool(found.get(line)) == bool(number), f"{sql[:80]}: the server says {number}"
+        refused = found.get(line, set()) - {"EBH062", "EBH064"}  # which no server minds
+        assert bool(refused) == bool(number), f"{sql[:80]}: the server says {number}"
 
 
 def test_the_server_agrees_what_is_reserved(server: AnyServer, cursor: Any) -> None:

@@ -16,6 +16,7 @@ class Data(Change):
 
     `bounded`: a WHERE or a LIMIT says which rows. `functions`: those in it that give another value
     each time. `handle`: what goes before a column of the first table, where there are several.
+    `ignores`: IGNORE makes warnings of what strict mode refuses.
     """
 
     verb: Literal["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"]
@@ -23,6 +24,7 @@ class Data(Change):
     bounded: bool = True
     functions: tuple[str, ...] = ()
     handle: str = ""
+    ignores: bool = False
 
     @property
     def thing(self) -> str:

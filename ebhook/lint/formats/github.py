@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ebhook.lint.checking import Report
-from ebhook.lint.finding import Finding
+from ebhook.lint.finding import Finding, Severity
 from ebhook.lint.formats.corrected import corrected
 from ebhook.lint.formats.paths import shown
 
@@ -32,7 +32,10 @@ def _finding(finding: Finding, start: Path) -> str:
     code = corrected(finding)
     message = finding.message + (f"\n\n{code}" if code else "")
     told = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::error {told}::{_data(message)}"
+    level = {Severity.WARNING: "warning", Severity.ADVICE: "notice"}.get(
+        finding.rule.severity, "error"
+    )
+    return f"::{level} {told}::{_data(message)}"
 
 
 def _data(text: str) -> str:

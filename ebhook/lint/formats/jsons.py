@@ -31,6 +31,7 @@ def _finding(finding: Finding, start: Path) -> dict[str, Any]:
     document: dict[str, Any] = {
         "rule": finding.rule.id,
         "title": finding.rule.title,
+        "severity": finding.rule.severity.value,
         "revision": finding.revision,
         "file": shown(finding.path, start),
         **place(finding.span),

@@ -11,7 +11,7 @@ import msgspec
 
 from ebhook import __version__
 from ebhook.lint.checking import Report
-from ebhook.lint.finding import Finding, Rule
+from ebhook.lint.finding import Finding, Rule, Severity
 from ebhook.lint.formats.corrected import corrected, source_of
 from ebhook.lint.formats.paths import shown
 from ebhook.lint.rules import rules
@@ -49,6 +49,10 @@ def render(report: Report, start: Path) -> str:
     return msgspec.json.format(msgspec.json.encode(document)).decode() + "\n"
 
 
+def _level(rule: Rule) -> str:
+    return "note" if rule.severity is Severity.ADVICE else rule.severity.value
+
+
 def _rule(rule: Rule) -> dict[str, Any]:
     return {
         "id": rule.id,
@@ -56,7 +60,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "help": {
             "text": f"docs/rules.md, {rule.id}: what breaks, for whom, and how to do it instead."
         },
-        "defaultConfiguration": {"level": "error"},
+        "defaultConfiguration": {"level": _level(rule)},
     }
 
 
@@ -65,7 +69,7 @@ def _result(finding: Finding, index: int, start: Path) -> dict[str, Any]:
     result: dict[str, Any] = {
         "ruleId": finding.rule.id,
         "ruleIndex": index,
-        "level": "error",
+        "level": _level(finding.rule),
         "message": {"text": finding.message + (f"\n\n{code}" if code else "")},
         "locations": [_location(finding.path, finding.span, start)],
         "partialFingerprints": {"ebhook/v1": _fingerprint(finding)},

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ebhook.lint.checking import Report
-from ebhook.lint.finding import Finding
+from ebhook.lint.finding import Finding, Severity
 from ebhook.lint.formats.corrected import corrected, source_of
 from ebhook.lint.formats.paths import shown
 
@@ -34,7 +34,9 @@ def finding_text(group: Sequence[Finding], start: Path) -> str:
 def _finding(finding: Finding, *more: Finding, start: Path) -> Iterator[str]:
     span = finding.span
     place = f"{shown(finding.path, start)}:{span.line}:{span.column + 1}"
-    yield f"{place}: {finding.rule.id} {finding.rule.title}"
+    rule = finding.rule
+    mild = f" ({rule.severity.value})" * (rule.severity is not Severity.ERROR)
+    yield f"{place}: {rule.id} {rule.title}{mild}"
     source = source_of(finding.path)
     if source is not None and 0 < span.line <= len(source.lines):
         line = source.lines[span.line - 1].rstrip()

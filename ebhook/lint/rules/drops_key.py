@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ebhook.lint.changes.keys import DropConstraint, DropForeignKey, DropIndex, DropPrimary
+from ebhook.lint.changes.tables import Toggle
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.rewrite import without
 from ebhook.lint.subject import Done, Subject
@@ -22,6 +24,35 @@ def check(subject: Subject) -> Iterator[Finding]:
             edits=without(subject, done),
             example=f"# {what} stays.",
         )
+    yield from _switched_off(subject)
+
+
+_OFF = re.compile(
+    r"ALTER (?:INDEX|KEY) (?P<index>\S+) (?:INVISIBLE|IGNORED)"
+    r"|ALTER (?:CHECK|CONSTRAINT) (?P<check>\S+) NOT ENFORCED",
+    re.I,
+)
+
+
+def _switched_off(subject: Subject) -> Iterator[Finding]:
+    for done in subject.changes(Toggle):
+        found = _OFF.fullmatch(" ".join(done.change.what.split()))
+        if found is not None:
+            what, name = ("Index", found["index"]) if found["index"] else ("Check", found["check"])
+            table = done.change.table
+            why = (
+                "No query uses it any more: those of the previous release that lived on it become full "
+                "scans, in the biggest agency first."
+                if found["index"]
+                else "Rows that break it may come in, and then it cannot be enforced again (3819)."
+            )
+            yield subject.finding(
+                RULE,
+                done,
+                f"{what} {name} of {table} is switched off. {why} Leave it.",
+                edits=without(subject, done),
+                example=f"# {what} {name} stays.",
+            )
 
 
 def _words(done: Done) -> tuple[str, str]:

@@ -24,16 +24,59 @@ def check(subject: Subject) -> Iterator[Finding]:
     for done in subject.changes(DropThing, AlterThing, CreateThing, OpaqueStatement):
         change = done.change
         if isinstance(change, OpaqueStatement):
-            if change.verb in ("GRANT", "REVOKE"):
+            if change.verb in ("GRANT", "REVOKE", "RENAME"):
                 yield _outside(subject, done, f"{change.verb} changes accounts")
+            elif change.verb == "CREATE":
+                words = " ".join(change.clause.split()[:2])
+                yield _outside(subject, done, f"{words} makes something of the server's own")
+        elif change.kind == "DATABASE" and _READ_ONLY.search(change.clause):
+            yield _read_only(subject, done)
         elif isinstance(change, AlterThing) and (change.kind, change.name) == ("DATABASE", ""):
             continue  # the agency's own: its defaults are for tables to come
         elif change.kind in _OUTSIDE:
             yield _outside(subject, done, f"{change.kind.lower()} {change.name} is touched".strip())
+        elif (
+            isinstance(change, CreateThing)
+            and change.replaces
+            and ((change.kind, change.name) in subject.things)
+        ):
+            yield _perhaps(subject, done)
         elif (change.kind, change.name) in subject.things:
             continue  # its own: DROP … IF EXISTS before the first CREATE
         elif not isinstance(change, CreateThing) or change.replaces:
             yield _finding(subject, done)
+
+
+_READ_ONLY = re.compile(r"\bREAD\s+ONLY\s*=?\s*1", re.I)
+
+
+def _read_only(subject: Subject, done: Done) -> Finding:
+    return subject.finding(
+        RULE,
+        done,
+        "READ ONLY closes the agency's database for whoever writes: the application, the previous release, "
+        "and the rest of this migration (3989).",
+        edits=without(subject, done),
+        example="# not in the chain",
+    )
+
+
+def _perhaps(subject: Subject, done: Done) -> Finding:
+    """CREATE OR REPLACE of what the chain has not made: there may be one all the same."""
+    change = done.change
+    statement = statement_at(subject.source, done.span)
+    sql = re.sub(r"\bOR\s+REPLACE\s+", "", done.step.sql, count=1, flags=re.I)
+    code = f"op.execute({quoted(sql)})"
+    return subject.finding(
+        RULE,
+        done,
+        f"OR REPLACE silently takes the place of a {change.kind.lower()} {change.name} that an agency has "
+        "and this chain does not know of. Without these words the statement says so, and stops.",
+        edits=[replace(subject.source, statement, code)]
+        if statement is not None and only_one(subject, done)
+        else [],
+        example=code,
+    )
 
 
 def _finding(subject: Subject, done: Done) -> Finding:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ebhook.lint.changes.columns import AddColumn
+from ebhook.lint import asked
+from ebhook.lint.changes.change import OfTable
+from ebhook.lint.changes.columns import AddColumn, ModifyColumn
 from ebhook.lint.changes.keys import AddIndex
+from ebhook.lint.changes.rows import SessionStatement
 from ebhook.lint.changes.tables import SetOption
 from ebhook.lint.finding import Finding, Rule
 from ebhook.lint.fixes.code import quoted
 from ebhook.lint.fixes.rewrite import (
     column_call,
     only_one,
+    remove,
     replace,
     set_keyword,
     statement_at,
     take_out,
     without,
 )
+from ebhook.lint.schema.schema import Table
 from ebhook.lint.source import Edit, keyword
 from ebhook.lint.subject import Done, Subject
 
@@ -33,11 +38,59 @@ _PASSING = re.compile(
 
 
 def check(subject: Subject) -> Iterator[Finding]:
+    yield from _asked(subject)
     for done in subject.changes(AddColumn, AddIndex):
         if isinstance(done.change, AddColumn):
             yield from _column(subject, done)
         else:
             yield from _index(subject, done)
+
+
+def _asked(subject: Subject) -> Iterator[Finding]:
+    """What the statement itself asks for; or the session, for those that follow."""
+    for step in dict.fromkeys(done.step for done in subject.all_done):
+        mine = [done for done in subject.all_done if done.step is step]
+        found = None
+        if any(
+            isinstance(one.change, OfTable) and one.change.table not in subject.made for one in mine
+        ):
+            found = asked.by_statement(step.sql)
+        elif any(isinstance(one.change, SessionStatement) for one in mine):
+            found = asked.by_setting(step.sql)
+        if found is not None:
+            statement = statement_at(subject.source, mine[0].span)
+            sql = asked.without_words(step.sql)
+            yield subject.finding(
+                RULE,
+                step,
+                f"{found[0]} {found[1]}, in every agency at once. Left out, the server takes the cheapest "
+                "way, and ebhook refuses a copy unless ddl.algorithm allows it.",
+                edits=[replace(subject.source, statement, f"op.execute({quoted(sql)})")]
+                if statement is not None and sql != step.sql
+                else remove(subject.source, [statement]),
+                example=f"op.execute({quoted(' '.join(sql.split()))})",
+            )
+    for done in subject.changes(ModifyColumn):
+        place = done.change.column.place
+        before = done.before.at_hand(done.change.table)
+        if place and not _stays(before, done.change.name, place):
+            yield subject.finding(
+                RULE,
+                done,
+                f"To move column {done.change.table}.{done.change.name} (FIRST, AFTER) rebuilds the table: "
+                "INSTANT refuses it (1846). In which order columns stand, no query should ask.",
+                edits=without(subject, done),
+                example="# without FIRST or AFTER",
+            )
+
+
+def _stays(table: Table, name: str, place: str) -> bool:
+    """Does the column already stand there?"""
+    names = [one.name.lower() for one in table.columns]
+    if name.lower() not in names:
+        return False
+    at = names.index(name.lower())
+    return at == 0 if place == "first" else at > 0 and names[at - 1] == place.lower()
 
 
 def _column(subject: Subject, done: Done) -> Iterator[Finding]:
@@ -94,7 +147,12 @@ def _table(subject: Subject, done: Done) -> Iterator[Finding]:
     if column.generated == "virtual":
         return
     limit = server.row_versions
-    others = [one for one in done.step.changes if not isinstance(one, AddColumn)]
+    # REFERENCES in the column itself is EBH041's.
+    others = [
+        one
+        for one in done.step.changes
+        if not isinstance(one, AddColumn) and one.clause != done.change.clause
+    ]
     if any(index.kind == "fulltext" for index in table.indexes):
         cost = "locks it against writes" if server.is_mariadb else "copies it and blocks writes"
         why = f"{name} has a FULLTEXT index, and {server} then {cost} for each new column."

@@ -24,7 +24,7 @@ def check(subject: Subject) -> Iterator[Finding]:
             continue
         table = done.before.table(change.tables[0])
         tree = tree_of(change.clause)
-        if table is None or not table.whole or tree is None or tree.args.get("ignore"):
+        if table is None or not table.whole or tree is None or change.ignores:
             continue
         where = " that has such a row" if change.verb == "UPDATE" else ""
         for number, words in dict.fromkeys(_problems(change, tree, table, subject)):

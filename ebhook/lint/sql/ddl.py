@@ -46,6 +46,7 @@ VERBS = frozenset({
     "CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE", "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK",
 })  # fmt: skip
 
+_SWITCHES = ("ENABLE", "DISABLE", "WITH", "WITHOUT", "SECONDARY_LOAD", "SECONDARY_UNLOAD")
 _ROUTINES = ("TRIGGER", "PROCEDURE", "FUNCTION", "EVENT")
 _PARTITIONING = frozenset({
     "PARTITION", "REMOVE", "COALESCE", "REORGANIZE", "EXCHANGE", "REBUILD", "REPAIR", "OPTIMIZE",
@@ -96,6 +97,7 @@ class _Reader(Elements):
             case "TRUNCATE":
                 cursor.accept("TABLE")
                 self.add(Truncate(cursor.qualified()), start)
+                self.wait()
             case "OPTIMIZE" | "REPAIR":
                 cursor.accept_any("LOCAL", "NO_WRITE_TO_BINLOG")
                 cursor.expect("TABLE")
@@ -123,6 +125,8 @@ class _Reader(Elements):
             table = cursor.qualified()
             index = self.index_parts(name, kind)
             cursor.skip_until(";")
+            if again:
+                self.add(DropIndex(table, name), start)  # MariaDB's CREATE OR REPLACE INDEX
             self.add(AddIndex(table, index), start)
             return
         if kind:
@@ -131,15 +135,27 @@ class _Reader(Elements):
 
     def create_thing(self, start: int, again: bool) -> None:
         cursor = self.cursor
-        words = ("VIEW", *_ROUTINES, "DATABASE", "SCHEMA", "USER", "ROLE", "SEQUENCE", "SERVER")
+        words = (
+            "VIEW",
+            *_ROUTINES,
+            "DATABASE",
+            "SCHEMA",
+            "USER",
+            "ROLE",
+            "SEQUENCE",
+            "SERVER",
+            "PACKAGE",
+        )
         cursor.skip_until(*words, ";", "TABLESPACE", "AGGREGATE", "UNDO", "LOGFILE", "RESOURCE")
         kind = cursor.accept_any(*words)
         if not kind:
             cursor.skip_until(";")
             self.add(OpaqueStatement("CREATE"), start)
             return
+        if kind == "PACKAGE" and cursor.accept("BODY"):
+            kind = "PACKAGE BODY"
         self.if_exists()
-        name = cursor.qualified() if cursor.token else ""
+        name = self.thing_name(kind) if cursor.token else ""
         cursor.at = len(cursor.tokens)
         self.add(CreateThing("DATABASE" if kind == "SCHEMA" else kind, name, again), start)
 
@@ -189,18 +205,35 @@ class _Reader(Elements):
             if kind in ("DATABASE", "SCHEMA"):
                 self.alter_database(start)
                 return
-            name = cursor.qualified() if cursor.token else ""
+            self.if_exists()
+            name = self.thing_name(kind) if cursor.token else ""
             cursor.at = len(cursor.tokens)
             self.add(AlterThing(kind, name), start)
             return
         self.if_exists()
         table = cursor.qualified()
-        if cursor.accept_any("WAIT", "NOWAIT") == "WAIT":
-            cursor.next()
+        self.wait()
         while not cursor.ended and cursor.word != ";":
             self.maybe = False
             self.clause(table)
             cursor.accept(",")
+
+    def wait(self) -> None:
+        """MariaDB's WAIT n, NOWAIT."""
+        if self.cursor.accept_any("WAIT", "NOWAIT") == "WAIT":
+            self.cursor.next()
+
+    def thing_name(self, kind: str) -> str:
+        """A name; for an account, with its host: ``'u'@'h'``."""
+        cursor = self.cursor
+        if kind not in ("USER", "ROLE"):
+            return cursor.qualified() if cursor.token else ""
+        name = cursor.next().text.strip("'\"`")
+        if cursor.word.startswith("@"):
+            host = cursor.next().text
+            host += cursor.next().text if host == "@" else ""
+            name += host.replace("'", "").replace('"', "")
+        return name
 
     def alter_database(self, start: int) -> None:
         """The agency's own has no name here: only its defaults are set, for tables to come."""
@@ -226,6 +259,11 @@ class _Reader(Elements):
             reading(self, table)
         elif (pair := self.option()) is not None:
             self.add(SetOption(table, *pair), start)
+        elif cursor.word == "CONVERT" and cursor.ahead(1) in ("PARTITION", "TABLE"):
+            self.rest(table)
+        elif cursor.accept("TRUNCATE", "PARTITION"):
+            cursor.skip_until(";")
+            self.add(Truncate(table), start)
         elif cursor.accept("CONVERT"):
             cursor.expect("TO")
             if not (cursor.accept("CHARACTER", "SET") or cursor.accept("CHARSET")):
@@ -240,7 +278,7 @@ class _Reader(Elements):
         elif cursor.word in ("FORCE", "DISCARD", "IMPORT"):
             cursor.skip_until(",", ";")
             self.add(Rebuild(table, cursor.since(start)), start)
-        elif cursor.word in ("ENABLE", "DISABLE", "WITH", "WITHOUT"):
+        elif cursor.word in _SWITCHES:
             cursor.skip_until(",", ";")
             self.add(Toggle(table, cursor.since(start)), start)
         else:
@@ -281,6 +319,8 @@ class _Reader(Elements):
         elif cursor.accept_any("INDEX", "KEY"):
             self.if_exists()
             change = DropIndex(table, cursor.name())
+        elif cursor.accept("PERIOD", "FOR"):
+            change = Toggle(table, f"DROP PERIOD FOR {cursor.name()}")
         elif cursor.accept_any("CHECK", "CONSTRAINT"):
             self.if_exists()
             change = DropConstraint(table, cursor.name())
@@ -323,11 +363,13 @@ class _Reader(Elements):
         cursor, start = self.cursor, self.cursor.at
         cursor.expect("RENAME")
         if cursor.accept("COLUMN"):
+            self.if_exists()
             old = cursor.name()
             cursor.expect("TO")
             self.add(RenameColumn(table, old, cursor.name()), start)
-        elif cursor.word in ("INDEX", "KEY") and cursor.ahead(2) == "TO":
+        elif cursor.word in ("INDEX", "KEY") and "TO" in (cursor.ahead(2), cursor.ahead(4)):
             cursor.at += 1
+            self.if_exists()
             old = cursor.name()
             cursor.expect("TO")
             self.add(RenameIndex(table, old, cursor.name()), start)
@@ -349,6 +391,7 @@ class _Reader(Elements):
                 else:
                     self.add(DropTable(name), start)
             cursor.accept_any("RESTRICT", "CASCADE")
+            self.wait()
         elif cursor.accept("INDEX"):
             self.if_exists()
             index = cursor.name()
@@ -359,7 +402,7 @@ class _Reader(Elements):
         else:
             kind = cursor.next().word
             self.if_exists()
-            for name in self.listed(cursor.qualified):
+            for name in self.listed(lambda: self.thing_name(kind)):
                 self.add(DropThing("DATABASE" if kind == "SCHEMA" else kind, name), start)
             cursor.skip_until(";")
 
@@ -369,8 +412,10 @@ class _Reader(Elements):
             cursor.skip_until(";")
             self.add(OpaqueStatement("RENAME"), start)
             return
+        self.if_exists()
         while True:
             old = cursor.qualified()
+            self.wait()
             cursor.expect("TO")
             self.add(RenameTable(old, cursor.qualified()), start)
             if not cursor.accept(","):

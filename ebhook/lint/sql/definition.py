@@ -173,6 +173,10 @@ def _attribute(cursor: TokenCursor, values: dict[str, Any]) -> None:
         values["collation"] = cursor.next().text.strip("'\"`").lower()
     elif cursor.accept("GENERATED", "ALWAYS") or cursor.word == "AS":
         cursor.expect("AS")
+        if cursor.accept("ROW"):  # MariaDB: from when, or until when, a row holds
+            cursor.next()
+            values["generated"] = "stored"
+            return
         if cursor.accept("IDENTITY"):
             values["auto_increment"] = True
             return

@@ -15,7 +15,7 @@ _PASSING = frozenset({
     "NOW", "SYSDATE", "CURDATE", "CURTIME", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP",
     "LOCALTIME", "LOCALTIMESTAMP", "UTC_DATE", "UTC_TIME", "UTC_TIMESTAMP", "UNIX_TIMESTAMP",
     "UUID", "UUID_SHORT", "UUID_V4", "UUID_V7", "RAND", "RANDOM_BYTES", "CONNECTION_ID", "USER",
-    "CURRENT_USER", "SESSION_USER", "SYSTEM_USER", "VERSION",
+    "CURRENT_USER", "SESSION_USER", "SYSTEM_USER", "VERSION", "DATABASE", "SCHEMA",
 })  # fmt: skip
 _BARE = frozenset({
     "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP", "UTC_DATE",
@@ -39,20 +39,42 @@ def read(sql: str) -> Data:
         into = [at for at, token in enumerate(tokens) if token.word == "TABLE"]
         name = tokens[into[0] + 1].text.strip("`") if into and into[0] + 1 < len(tokens) else ""
         return Data("LOAD", (name,), True, functions, clause=sql)
-    # sqlglot has no REPLACE; it reads like an INSERT.
-    tree = _parsed(
-        re.sub(r"\bREPLACE\b", "INSERT", sql, count=1, flags=re.I) if verb == "REPLACE" else sql
-    )
+    tree = _parsed(_for_sqlglot(sql))
     if tree is None or verb == "" or (verb == "UPDATE" and not tree.args.get("expressions")):
         raise Unreadable("this is no statement of SQL that sqlglot knows")
     tables, handle = _targets(tree, verb)
-    return Data(verb, tables, _bounded(tree, verb), functions, handle, clause=sql)  # type: ignore[arg-type]
+    how = _MODIFIERS.search(sql)
+    ignores = how is not None and "IGNORE" in how[0].upper().split()
+    return Data(verb, tables, _bounded(tree, verb), functions, handle, ignores, clause=sql)  # type: ignore[arg-type]
+
+
+_MODIFIERS = re.compile(
+    r"\b(INSERT|REPLACE|UPDATE|DELETE)\b(?:\s+(?:LOW_PRIORITY|HIGH_PRIORITY|DELAYED|QUICK|IGNORE)\b)*",
+    re.I,
+)
+_PORTION = re.compile(
+    r"\bFOR\s+PORTION\s+OF\s+\S+\s+FROM\s+.+?\s+TO\s+(?:'[^']*'|\S+)", re.I | re.S
+)
+
+
+def _for_sqlglot(sql: str) -> str:
+    """A statement that sqlglot reads and that is about the same rows: it has no REPLACE, none of the
+    words that only say how, no ``t.*`` to delete from, and no FOR PORTION OF."""
+
+    def plain(match: re.Match[str]) -> str:
+        return "INSERT" if match[1].upper() == "REPLACE" else match[1]
+
+    sql = _PORTION.sub("", _MODIFIERS.sub(plain, sql, count=1))
+    if not re.match(r"\s*DELETE\b", sql, re.I):
+        return sql
+    head, word, rest = (*re.split(r"(\bFROM\b)", sql, maxsplit=1, flags=re.I), "", "")[:3]
+    return re.sub(r"\.\s*\*", "", head) + word + rest
 
 
 def tree_of(sql: str) -> Any:
     """sqlglot's tree of a statement; None when it cannot read it."""
     try:
-        return _parsed(re.sub(r"^\s*REPLACE\b", "INSERT", sql, count=1, flags=re.I))
+        return _parsed(_for_sqlglot(sql))
     except Unreadable:
         return None
 
@@ -143,7 +165,9 @@ def _bounded(tree: Any, verb: str) -> bool:
     where = tree.args.get("where")
     if where is None:
         return False
-    condition = where.this.unnest()
+    condition = _simplified(where.this)
+    if _compares_with_itself(condition):
+        return False
     if isinstance(condition, exp.Boolean):
         return not condition.this
     if isinstance(condition, exp.Literal):
@@ -154,10 +178,36 @@ def _bounded(tree: Any, verb: str) -> bool:
     return True
 
 
+def _compares_with_itself(condition: Any) -> bool:
+    """``id = id``, alone or as one of several that would do."""
+    from sqlglot import exp
+
+    condition = condition.unnest()
+    if isinstance(condition, exp.Or):
+        return _compares_with_itself(condition.left) or _compares_with_itself(condition.right)
+    if isinstance(condition, exp.And):
+        return _compares_with_itself(condition.left) and _compares_with_itself(condition.right)
+    alike = isinstance(condition, (exp.EQ, exp.GTE, exp.LTE))
+    return alike and bool(condition.this == condition.expression)
+
+
+def _simplified(condition: Any) -> Any:
+    """A condition with what is always true or false in it worked out."""
+    from sqlglot.errors import SqlglotError
+    from sqlglot.optimizer.simplify import simplify
+
+    try:
+        return simplify(condition.copy()).unnest()
+    except (SqlglotError, RecursionError, TypeError, ValueError, AttributeError):  # as it stands
+        return condition.unnest()
+
+
 def _passing(tokens: list[Token]) -> list[str]:
     found = []
     for token, after in zip(tokens, [*tokens[1:], None], strict=True):
         called = after is not None and after.word == "("
+        if re.fullmatch(r"@@\w+", token.text):
+            found.append(token.text)
         if token.word in _PASSING and (called or token.word in _BARE):
             found.append(f"{token.word}()")
     return found

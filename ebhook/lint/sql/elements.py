@@ -89,6 +89,8 @@ class Elements:
         match cursor.next().word:
             case "PRIMARY":
                 cursor.expect("KEY")
+                if cursor.word not in ("(", "USING", "TYPE"):
+                    cursor.name()  # which the server reads, and forgets
                 self.index_type()
                 return AddPrimary(table.name, tuple(p.name for p in self.parts_and_options()))
             case "UNIQUE":

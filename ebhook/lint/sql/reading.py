@@ -9,7 +9,7 @@ from ebhook.lint.changes.rows import Data, OpaqueStatement, Read, SessionStateme
 from ebhook.lint.schema.schema import Schema
 from ebhook.lint.sql import ddl, dml
 from ebhook.sql.statement import Kind, kind_of
-from ebhook.sql.tokens import Unreadable, split, tokenize
+from ebhook.sql.tokens import Token, Unreadable, split, tokenize
 
 
 def read(sql: str, schema: Schema) -> tuple[Change, ...]:
@@ -43,8 +43,14 @@ def _split(sql: str) -> tuple[str, ...]:
 
 
 def _one(sql: str, schema: Schema) -> tuple[Change, ...]:
-    _, tokens = tokenize(sql)
+    sql, tokens = tokenize(sql)
     verb = next((token.word for token in tokens if token.word != "("), "")
+    if verb == "ANALYZE":
+        inner = next((one for one in tokens[1:5] if one.word in _RUN_BY_ANALYZE), None)
+        if inner is not None:
+            return (dml.read(sql[inner.start :]),)  # MariaDB runs it, and tells how
+    if verb == "SET" and (statement := _set_statement(sql, tokens)):
+        return _one(statement, schema)
     if verb in ddl.VERBS:
         return ddl.read(sql, schema)
     if verb in ("INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"):
@@ -52,6 +58,8 @@ def _one(sql: str, schema: Schema) -> tuple[Change, ...]:
     match kind_of(sql):
         case Kind.READ:
             return (Read(clause=sql),)
+        case Kind.DATA if verb == "DO":
+            return (OpaqueStatement(verb, clause=sql),)  # a function, which may do anything
         case Kind.DATA:
             return (dml.read(sql),)
         case Kind.SESSION:
@@ -61,6 +69,15 @@ def _one(sql: str, schema: Schema) -> tuple[Change, ...]:
     raise Unreadable(f"no statement begins with {tokens[0].text[:30]!r}" if tokens else "is empty")
 
 
+def _set_statement(sql: str, tokens: list[Token]) -> str:
+    """MariaDB's SET STATEMENT … FOR: the statement that it is for; empty for any other SET."""
+    if len(tokens) < 2 or tokens[1].word != "STATEMENT":
+        return ""
+    ends = [token.end for token in tokens if token.word == "FOR"]
+    return sql[ends[0] :] if ends else ""
+
+
+_RUN_BY_ANALYZE = frozenset({"UPDATE", "DELETE", "INSERT", "REPLACE"})
 _OPAQUE = frozenset({
     "CALL", "PREPARE", "EXECUTE", "DEALLOCATE", "GRANT", "REVOKE", "HANDLER", "INSTALL",
     "UNINSTALL", "XA", "IMPORT", "BINLOG", "RESET", "PURGE", "CHANGE", "SIGNAL", "RESIGNAL", "GET",
