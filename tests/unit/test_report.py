@@ -773,3 +773,27 @@ def test_commands_for_odd_names_can_be_pasted(name: str) -> None:
     assert shlex.split(second) == [name]
     assert shlex.split(first.partition("ebhook resolve ")[2])[0] == name
     assert text.startswith(f"{name}: no.")
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_the_last_fifty_lines_tell_a_failed_deployment(alike: bool) -> None:
+    """Elastic Beanstalk shows no more of a failed step: with 80 agencies failing, alike or each in its
+    own way, they have a cause, a next command and the sum."""
+    results = [
+        result(
+            f"a{n:02}",
+            Outcome.FAILED,
+            error=MigrationFailed(
+                f"a{n:02}: revision b2 failed at statement 1: Unknown column '{0 if alike else n}'.",
+                "It stands at a1.",
+                then("Mend the file, then: ", ebhook("upgrade", f"a{n:02}")),
+            ),
+        )
+        for n in range(80)
+    ]
+
+    last = rollout("b2", results, 1.0, PLAIN).splitlines()[-50:]
+
+    assert any("revision b2 failed at statement 1: Unknown column" in line for line in last)
+    assert any("ebhook upgrade" in line for line in last)
+    assert "80 tenants: 80 failed" in last[-1]
