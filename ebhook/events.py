@@ -106,6 +106,15 @@ class RevisionDone:
 
 
 @dataclass(frozen=True)
+class StatementDone:
+    """A statement that took long: `seconds`, with its attempts and the waits between them."""
+
+    tenant: str
+    statement: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class StatementRetried:
     """The server refused a statement for now (1205, 1213); `blocker` names who is in the way."""
 
@@ -176,6 +185,7 @@ Event = (
     | LockTaken
     | RevisionStarted
     | RevisionDone
+    | StatementDone
     | StatementRetried
     | AlgorithmFallback
     | Printed

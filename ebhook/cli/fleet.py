@@ -15,8 +15,13 @@ from ebhook.errors import Exit
 
 
 @cli.command()
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page of what happened there, at the end.",
+)
 @common_options
-def boot(**common: Any) -> Exit:
+def boot(report: Path | None, **common: Any) -> Exit:
     """Bring every tenant to head: what the predeploy hook runs.
 
     \b
@@ -26,7 +31,7 @@ def boot(**common: Any) -> Exit:
     """
     from ebhook.commands.boot import boot
 
-    return boot(options(**common))
+    return boot(options(**common), page=report)
 
 
 @cli.command()
@@ -221,6 +226,37 @@ def stamp(
     return stamp(
         options(**common), names=tenant, revision=revision, unchecked=unchecked, dry_run=dry_run
     )
+
+
+@cli.command(short_help="Make a page of what happened, from JSON logs or from the journals.")
+@click.argument("log", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--run",
+    metavar="ID",
+    help="Only this run, host or bundle of the logs. Without logs: of the journals, a holder or bundle.",
+)
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the page there."
+)
+@click.option("--markdown", is_flag=True, help="For a ticket or a pull request.")
+@common_options
+def report(
+    log: tuple[Path, ...], run: str | None, html: Path | None, markdown: bool, **common: Any
+) -> Exit:
+    """Show what happened in one or several runs, from their JSON logs (LOG…) or from the journals.
+
+    The page is one file that asks no network: every tenant and revision, who did what when, what
+    took longest, and each failure with its next command.
+
+    \b
+    Examples:
+      ebhook report /var/log/ebhook.log --html report.html
+      ebhook report i-0abc.log i-0def.log --markdown
+      ebhook report --run v512 --html report.html
+    """
+    from ebhook.commands.report import report
+
+    return report(options(**common), logs=log, run=run, html=html, as_markdown=markdown)
 
 
 current = copy(status)

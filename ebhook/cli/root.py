@@ -7,7 +7,7 @@ import click
 SECTIONS = {
     "The fleet": (
         "boot", "upgrade", "downgrade", "status", "current", "lock", "history", "resolve",
-        "plan", "drift", "rehearse", "stamp",
+        "plan", "drift", "rehearse", "stamp", "report",
     ),
     "Writing revisions": ("heads", "chain", "migrate", "merge", "relink", "lint", "verify"),
     "This application, this machine": ("config", "schema", "doctor", "init", "demo"),

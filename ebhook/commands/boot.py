@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+import click
 
 from ebhook.aws.deployed import identify, remember_label
 from ebhook.aws.step import step_began
@@ -26,8 +29,26 @@ LAST_RESORT = 20.0  # seconds after the budget's end: what hangs then is a defec
 DOCTOR = then("What else may be wrong on this instance: ", ebhook("doctor"))
 
 
-def boot(options: Options) -> Exit:
-    """0 when every tenant is at head, or when the settings let the instance start all the same."""
+def boot(options: Options, *, page: Path | None = None) -> Exit:
+    """0 when every tenant is at head, or when the settings let the instance start all the same.
+
+    Args:
+        page: where a page of what happened is written at the end.
+    """
+    if page is None:
+        return _boot(options)
+    lines = options.log.keep()
+    try:
+        return _boot(options)
+    finally:
+        from ebhook.commands.report import page_of_lines  # late: few boots want one
+
+        problem = page_of_lines(page, lines)
+        if problem is not None:  # it stops no instance
+            click.echo(problem, err=True)
+
+
+def _boot(options: Options) -> Exit:
     limit_waiting(READING, 1, 2)
     began = time.monotonic()
     settings = load_settings(options, keep_unknown=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ebhook.chain.revision import Revision
 from ebhook.next_command import ebhook
+from ebhook.page.markdown import plain_markdown
 from ebhook.plan.algorithms import Answer
 from ebhook.plan.fleet_plan import FleetPlan, PlannedGroup
 from ebhook.plan.look import TableSize
@@ -146,10 +147,10 @@ def _markdown(plan: FleetPlan, commands: NextCommands) -> Iterator[str]:
     yield _sums(plan)
     for group in plan.groups:
         yield ""
-        yield f"### {_plain(_who(group))}: {_way(group, plan)}"
+        yield f"### {plain_markdown(_who(group))}: {_way(group, plan)}"
         yield ""
         if group.work.error is not None:
-            yield f"It cannot be planned: {_plain(group.work.error.what)}"
+            yield f"It cannot be planned: {plain_markdown(group.work.error.what)}"
             continue
         yield from _sql(group)
         if group.sizes:
@@ -158,20 +159,20 @@ def _markdown(plan: FleetPlan, commands: NextCommands) -> Iterator[str]:
             yield "|---|---:|---:|---|"
             for size in group.sizes:
                 yield (
-                    f"| {_plain(size.table)} | {size.rows:,} | {size.mib:,.1f} "
-                    f"| {_plain(size.tenant)} |"
+                    f"| {plain_markdown(size.table)} | {size.rows:,} | {size.mib:,.1f} "
+                    f"| {plain_markdown(size.tenant)} |"
                 )
     if plan.groups:
         yield ""
-        yield f"- {_plain(order_text(plan))}"
+        yield f"- {plain_markdown(order_text(plan))}"
     if plan.verdict is not None and not plan.verdict.passes:
-        yield from (f"- {_plain(line)}" for line in rules_text(plan, commands).splitlines())
+        yield from (f"- {plain_markdown(line)}" for line in rules_text(plan, commands).splitlines())
     for one in plan.obstacles:
-        yield f"- in the way: {_plain(one.tenant)}: {_plain(one.what)}"
+        yield f"- in the way: {plain_markdown(one.tenant)}: {plain_markdown(one.what)}"
     for what in plan.look.unseen:
-        yield f"- not looked at: {_plain(what)}"
+        yield f"- not looked at: {plain_markdown(what)}"
     for name, error in plan.problems:
-        yield f"- {_plain(name)}: {_plain(error.what)}"
+        yield f"- {plain_markdown(name)}: {plain_markdown(error.what)}"
 
 
 def _sql(group: PlannedGroup) -> Iterator[str]:
@@ -186,8 +187,3 @@ def _sql(group: PlannedGroup) -> Iterator[str]:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split()).rstrip(";").replace("```", "'''")
-
-
-def _plain(text: str) -> str:
-    """A text in which nothing is Markdown."""
-    return "".join(f"\\{c}" if c in r"\`*_[]<>|#" else c for c in " ".join(text.split()))

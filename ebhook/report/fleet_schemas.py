@@ -1,4 +1,4 @@
-"""The documents of `plan`, `drift`, `rehearse` and `stamp`, as types."""
+"""The documents of `plan`, `drift`, `rehearse`, `stamp` and `report`, as types."""
 
 from __future__ import annotations
 
@@ -188,3 +188,39 @@ class StampDocument(Document, frozen=True):
     exit_code: int
     revision: str
     tenants: list[StampedTenant]
+
+
+# report
+
+
+class ReportedRun(Document, frozen=True):
+    run: str
+    host: str
+    command: str
+    version_label: str | None
+    began: str
+    seconds: float
+    exit_code: int | None
+
+
+class ReportedTenant(Document, frozen=True):
+    """`revisions`: id → seconds."""
+
+    tenant: str
+    outcome: str
+    before: str | None
+    after: str | None
+    seconds: float
+    host: str
+    revisions: dict[str, float]
+    what: str | None
+    next: str | None
+
+
+class ReportDocument(Document, frozen=True):
+    exit_code: int
+    page: str | None
+    runs: list[ReportedRun]
+    revisions: list[str]
+    tenants: list[ReportedTenant]
+    unread: list[Unread]

@@ -15,6 +15,7 @@ from ebhook.events import (
     PutBack,
     RevisionDone,
     RevisionStarted,
+    StatementDone,
     StatementRetried,
     Stopping,
     SurveyDone,
@@ -73,7 +74,7 @@ def line_of(event: Event, commands: NextCommands) -> str | None:
             return f"{tenant}: {WORDS[outcome]}, {before or 'base'} → {after or 'base'}, {seconds:.1f} s"
         case Stopping(why):
             return f"nothing new is started: {why}{_SIGNALS.get(why, '')}"
-        case UpgradeStarted() | LockTaken() | RevisionDone() | PasswordRead():
+        case StatementDone() | UpgradeStarted() | LockTaken() | RevisionDone() | PasswordRead():
             return None
 
 

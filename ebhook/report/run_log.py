@@ -30,6 +30,7 @@ class RunLog:
             "ebhook": __version__,
         }
         self._problem: str | None = None
+        self._kept: list[str] | None = None
         self.has_error = False
         if path is not None:
             try:
@@ -39,7 +40,13 @@ class RunLog:
 
     @property
     def is_open(self) -> bool:
-        return self._file is not None
+        """Does anybody want lines?"""
+        return self._file is not None or self._kept is not None
+
+    def keep(self) -> list[str]:
+        """The lines from now on, also without a file; the list grows with them."""
+        self._kept = []
+        return self._kept
 
     def know(self, host: str, version_label: str | None) -> None:
         """From now on each line says on which host, and from which bundle."""
@@ -52,7 +59,7 @@ class RunLog:
 
     def write(self, document: Mapping[str, Any]) -> None:
         """One line. `document` has its ``event``, and no secret any more."""
-        if self._file is None:
+        if not self.is_open:
             return
         import msgspec  # late: not for the help
 
@@ -63,6 +70,10 @@ class RunLog:
             text = msgspec.json.encode(line).decode()
         except UnicodeEncodeError:  # a path, or a word of the command line, that is not UTF-8
             text = json.dumps(line)
+        if self._kept is not None:
+            self._kept.append(text)
+        if self._file is None:
+            return
         try:
             self._file.write(text + "\n")
             self._file.flush()

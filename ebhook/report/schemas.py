@@ -18,6 +18,7 @@ from ebhook.report.fleet_schemas import (
     DriftDocument,
     PlanDocument,
     RehearsalDocument,
+    ReportDocument,
     StampDocument,
 )
 from ebhook.report.schema_parts import (
@@ -374,6 +375,7 @@ SCHEMAS: Mapping[str, tuple[type[Document], ...] | None] = {
     "plan": (PlanDocument,),
     "rehearse": (RehearsalDocument,),
     "stamp": (StampDocument,),
+    "report": (ReportDocument,),
 }
 
 

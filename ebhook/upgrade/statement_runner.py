@@ -15,7 +15,7 @@ from pymysql.err import MySQLError, OperationalError
 from ebhook.database.connection import Connection, errno, patient, rows, run, scalar, text_of
 from ebhook.database.errno import ABSENT, DENIED, IN_THE_WAY, LOST, READ_ONLY, Errno
 from ebhook.database.retry import retrying
-from ebhook.events import AlgorithmFallback, Emit, StatementRetried
+from ebhook.events import AlgorithmFallback, Emit, StatementDone, StatementRetried
 from ebhook.settings import DdlSettings
 from ebhook.sql.statement import Kind, table_of
 
@@ -25,6 +25,7 @@ ALGORITHMS = {
     "inplace": ", ALGORITHM=INPLACE, LOCK=NONE",
     "copy": "",
 }
+LONG = 0.1  # seconds from which on a statement is worth an event
 _SAVEPOINT = "ebhook_before"
 # An ADD COLUMN that fails like this fails so by any algorithm, and without a clause.
 WHATEVER_CLAUSE = (
@@ -79,6 +80,13 @@ class Runner:
             adds_column: the statement is Alembic's own ADD COLUMN, which takes an ALGORITHM clause.
         """
         self.kind = kind
+        began = time.monotonic()
+        self._run(query, sql, adds_column=adds_column)
+        seconds = time.monotonic() - began
+        if seconds >= LONG:
+            self.emit(StatementDone(self.tenant, sql, seconds))
+
+    def _run(self, query: Callable[[str], Any], sql: str, *, adds_column: bool) -> None:
         if not adds_column:
             self._patiently(query, sql)
             return

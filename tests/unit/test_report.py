@@ -41,6 +41,7 @@ from ebhook.events import (
     PutBack,
     RevisionDone,
     RevisionStarted,
+    StatementDone,
     StatementRetried,
     Stopping,
     SurveyDone,
@@ -126,6 +127,7 @@ EVENTS: list[tuple[Event, str | None]] = [
         "acme: 7f3a JMS-1 add notes (2 of 5)",
     ),
     (RevisionDone("acme", "7f3a", 0.2), None),
+    (StatementDone("acme", SQL, 2.5), None),
     (
         StatementRetried("acme", SQL, "Lock wait timeout exceeded (1205)", "connection 9 (app@h)"),
         "acme: trying again, Lock wait timeout exceeded (1205); in the way: connection 9 (app@h): "
