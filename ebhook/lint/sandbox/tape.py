@@ -229,6 +229,22 @@ class Tape:
             return DriverReply(("Tables_in_tenant", "Table_type"), tuple(rows))
         return DriverReply(("Tables_in_tenant",), tuple((name,) for name in [*names, *views]))
 
+    def _spelled(self, match: re.Match[str], _: object) -> DriverReply:
+        """How columns are spelled, which older releases of SQLAlchemy ask of each foreign key."""
+        named = re.findall(
+            r"\('((?:[^']|'')*)', '((?:[^']|'')*)', '((?:[^']|'')*)'\)", match["columns"]
+        )
+        wanted = {tuple(part.replace("''", "'") for part in one) for one in named}
+        return DriverReply(
+            ("table_schema", "table_name", "column_name"),
+            tuple(
+                (THIS_DATABASE, table.name, column.name)
+                for table in self.schema.tables.values()
+                for column in table.columns
+                if (THIS_DATABASE, table.name, column.name.lower()) in wanted
+            ),
+        )
+
     def _version(self, *_: object) -> DriverReply:
         return DriverReply(("VERSION()",), ((self._server.banner,),))
 
@@ -269,6 +285,11 @@ _ANSWERS: list[tuple[re.Pattern[str], Any]] = [
         (r"SHOW (INDEX|INDEXES|KEYS) (FROM|IN) (?P<table>\S+)$", Tape._show_index),
         (r"SHOW (?P<full>FULL )?TABLES( (FROM|IN) \S+)?$", Tape._tables),
         (r"SHOW (VARIABLES|COLLATION|WARNINGS|SCHEMAS|DATABASES|STATUS)", Tape._nothing),
+        (
+            r"SELECT table_schema, table_name, column_name FROM information_schema\.columns WHERE"
+            r" \(table_schema, table_name, lower\(column_name\)\) IN \((?P<columns>.*)\);?$",
+            Tape._spelled,
+        ),
         (r"SELECT (?P<value>\d+)?.*", Tape._constant),
     )
 ]
