@@ -4,7 +4,7 @@ BIN := .venv/bin
 # A worker more than the CPUs of a small machine: much of the time is spent waiting for servers.
 PYTEST := $(BIN)/pytest -n 3
 
-.PHONY: demo test check static faults differential bench bounds clean docs
+.PHONY: demo test check static faults differential chains matrix bench bounds clean docs
 
 demo: .venv/ready  ## ebhook on a fleet of its own, on this machine
 	$(BIN)/ebhook demo
@@ -26,6 +26,12 @@ faults: .venv/ready-dev  ## kills, cuts and races, complete: half an hour
 differential: .venv/ready-dev  ## statements of the servers' own tests, killed anywhere: an hour
 	$(BIN)/python -m tests.differential
 
+chains: .venv/ready-dev  ## real chains from PyPI, by plain Alembic and by ebhook: an hour
+	$(BIN)/python -m tests.chains
+
+matrix: .venv/ready-dev  ## other servers and Pythons, as far as they can be had: an hour
+	$(BIN)/python -m tests.matrix
+
 bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks
 
@@ -38,7 +44,7 @@ docs: .venv/ready-dev  ## the documentation as a site, in build/site; strict
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean:  ## leaves the servers in the user's cache folder
-	rm -rf .venv .venv-bounds build dist *.egg-info .*_cache .hypothesis
+	rm -rf .venv .venv-* build dist *.egg-info .*_cache .hypothesis
 
 .venv/ready: setup.cfg .ci/setup
 	.ci/setup

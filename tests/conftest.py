@@ -28,7 +28,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from ebhook.errors import ScratchFailed
 from ebhook.report.next_commands import HARD
 from ebhook.report.schemas import SCHEMAS, fits
-from ebhook.scratch.installation import Flavour, locate
+from ebhook.scratch.installation import Flavour, Installation, locate, unpacked
 from ebhook.scratch.packages import fetch
 from ebhook.scratch.process import Server
 
@@ -74,8 +74,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneServerEac
 def _server_version(flavour: Flavour) -> str:
     if given := _given_url(flavour):
         return f"at {given.host}"
-    installation = locate(flavour)
-    return installation.version if installation else "(to be fetched)"
+    suite = os.environ.get(f"EBHOOK_TEST_{flavour.upper()}_SUITE")
+    found = unpacked(flavour, suite) if suite else locate(flavour)
+    return found.version if found else "(to be fetched)"
+
+
+def installation(flavour: Flavour) -> Installation:
+    """The machine's server, or the one of the suite that EBHOOK_TEST_MARIADB_SUITE names.
+
+    Raises `ScratchFailed` where it cannot be had.
+    """
+    if suite := os.environ.get(f"EBHOOK_TEST_{flavour.upper()}_SUITE"):
+        return fetch(flavour, print, suite)
+    return locate(flavour) or fetch(flavour, print)
 
 
 def _given_url(flavour: Flavour) -> URL | None:
@@ -168,9 +179,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[AnyServer]:
         yield GivenServer(flavour, given)
         return
     try:
-        running = Server(
-            locate(flavour) or fetch(flavour, print), parent=SERVERS_FOLDER, password=""
-        )
+        running = Server(installation(flavour), parent=SERVERS_FOLDER, password="")
     except ScratchFailed as failure:
         missing(flavour, failure)
         return

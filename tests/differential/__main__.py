@@ -19,10 +19,9 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from ebhook.scratch.installation import Flavour, locate
-from ebhook.scratch.packages import fetch
+from ebhook.scratch.installation import Flavour
 from ebhook.scratch.process import Server
-from tests.conftest import FOREIGN_VARIABLES, SERVERS_FOLDER, AnyServer, GivenServer
+from tests.conftest import FOREIGN_VARIABLES, SERVERS_FOLDER, AnyServer, GivenServer, installation
 from tests.differential.campaign import Campaign, Tally, summary
 from tests.differential.corpus import corpus
 from tests.differential.judge import Verdict
@@ -99,7 +98,7 @@ def _begin(flavour: Flavour, seed: int, wrongs: Path, url: str | None, until: fl
     if url is not None:
         server = GivenServer(flavour, make_url(url))
     else:
-        server = Server(locate(flavour) or fetch(flavour, print), parent=SERVERS_FOLDER)
+        server = Server(installation(flavour), parent=SERVERS_FOLDER)
         server.start()
     _campaign, _until = Campaign(server, corpus(flavour), seed, wrongs), until
     atexit.register(_campaign.close)
