@@ -21,6 +21,8 @@ from typing import Any
 from pymysql.connections import Connection
 from pymysql.constants import COMMAND
 
+from ebhook.cli import main
+from ebhook.commands import resolve  # noqa: F401  (before the fork: what a command imports lazily)
 from ebhook.rollout.messages import Finished
 from tests.support.one_run import upgrade_here
 from tests.support.proxy import Where
@@ -62,8 +64,6 @@ def command(folder: Path, variables: Mapping[str, str], *arguments: str) -> tupl
     with tempfile.TemporaryFile("w+") as printed:
 
         def run() -> int:
-            from ebhook.cli import main
-
             os.chdir(folder)
             os.environ.update(variables)
             sys.argv = ["ebhook", *arguments]

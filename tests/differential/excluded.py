@@ -27,7 +27,7 @@ EXCLUDED = {
         r"|TOKUDB|ARCHIVE|CSV|MRG_MYISAM|MERGE|SPHINX|OQGRAPH|MROONGA|SEQUENCE)\b"
     ),
     "another database than the probe's own": (
-        r"^\s*USE\b|\b(?:DATABASE|SCHEMA)S?\s+(?:IF\s|`?\w)|\b`?(?:test\w*|mysql\w*|sys|performance_schema|db_?\w*)`?\s*\.\s*[`\w*]"
+        r"^\s*USE\b|\b(?:DATABASE|SCHEMA)S?\s+(?:IF\s|[`\w])|\b`?(?:test\w*|mysql\w*|sys|performance_schema|db_?\w*)`?\s*\.\s*[`\w*]"
     ),
     "another value at each run, or at each place": (
         r"\b(?:NOW|SYSDATE|CURDATE|CURTIME|UTC_\w+|UNIX_TIMESTAMP|LOCALTIME\w*|RAND\w*|UUID\w*|CONNECTION_ID"

@@ -148,12 +148,13 @@ def _is_empty(cursor: Any, name: str) -> bool:
 class Undisturbed:
     """A window as the server takes it, and what it leads to without a crash, by plain execution.
 
-    `states`: what a crash would leave before the first statement, after the first, and so on.
+    `without_ids`: the same without the values of AUTO_INCREMENT, which have gaps after a transaction
+    that was undone, and no way back.
     """
 
     window: Window
     end: Content
-    states: tuple[Content, ...] = ()
+    without_ids: Content
 
 
 def undisturbed(server: AnyServer, window: Window) -> Undisturbed | None:
@@ -164,7 +165,7 @@ def undisturbed(server: AnyServer, window: Window) -> Undisturbed | None:
     bad: str | None = None
     while True:
         try:
-            refused, end = _run(server, window)
+            refused, end, without_ids = _run(server, window)
         except MySQLError:
             return None
         if not refused:
@@ -178,7 +179,7 @@ def undisturbed(server: AnyServer, window: Window) -> Undisturbed | None:
         return None
     if bad is not None and _leaves_nothing(server, window, bad, end):
         window = replace(window, bad=bad)
-    return Undisturbed(window, end)
+    return Undisturbed(window, end, without_ids)
 
 
 def states(server: AnyServer, window: Window) -> tuple[Content, ...]:
@@ -191,12 +192,24 @@ def states(server: AnyServer, window: Window) -> tuple[Content, ...]:
     return tuple(seen)
 
 
-def _run(server: AnyServer, window: Window) -> tuple[list[int], Content]:
-    """The numbers of the statements that were refused, and the end."""
+def _run(server: AnyServer, window: Window) -> tuple[list[int], Content, Content]:
+    """The numbers of the statements that were refused, and the end with and without ids."""
     with _prepared(server, window) as (name, connection):
         refused = [i for i, sql in enumerate(window.statements) if not do(connection, sql)]
         connection.commit()
-        return refused, contents(server, [name], brief=True)[name]
+        end = contents(server, [name], brief=True)[name]
+        return refused, end, contents(server, [name], ids(server, name), brief=True)[name]
+
+
+def ids(server: AnyServer, name: str) -> list[tuple[str, str]]:
+    """(table, column) of each column that numbers its rows."""
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = %s AND extra LIKE '%%auto_increment%%'",
+            (name,),
+        )
+        return [(str(table), str(column).lower()) for table, column in cursor.fetchall()]
 
 
 def _leaves_nothing(server: AnyServer, window: Window, bad: str, end: Content) -> bool:
