@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ebhook.commands.context import Options, finish, load_settings
 from ebhook.database.url import parse_url
 from ebhook.errors import Exit
@@ -36,7 +38,7 @@ def _shown(value: Any) -> Any:
         text = value.reveal().replace("{tenant}", "ebhook-tenant")
         return str(parse_url(text)).replace("ebhook-tenant", "{tenant}")
     if isinstance(value, tuple):
-        return list(value)
+        return msgspec.to_builtins(value)
     return str(value) if isinstance(value, Path) else value
 
 
@@ -46,5 +48,5 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return ", ".join(value) or "(none)"
+        return ", ".join(one if isinstance(one, str) else one["name"] for one in value) or "(none)"
     return str(value)

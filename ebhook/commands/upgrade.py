@@ -27,6 +27,7 @@ from ebhook.results import PlannedStatement, Result, exit_code
 from ebhook.rollout.plan import Plan, canary_of
 from ebhook.rollout.scheduler import roll_out
 from ebhook.rollout.waiting import wait_for_others
+from ebhook.rollout.waves import belongs
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 
@@ -137,6 +138,9 @@ def bring(
     strangers = set(settings.rollout.canary or ()) - {tenant.name for tenant in tenants}
     if strangers and not names:
         report.say(f"rollout.canary: there is no tenant {', '.join(sorted(strangers))}")
+    for wave in settings.rollout.waves:
+        if not names and not any(belongs(tenant, wave) for tenant in tenants):
+            report.say(f"rollout.waves: no tenant is in {wave.name!r}")
     plan = Plan(
         target=target,
         deadline=budget.deadline,

@@ -156,13 +156,14 @@ def _from_query(settings: Settings, deadline: float) -> list[Tenant]:
 def _from_row(settings: Settings, number: int, row: tuple[object, ...]) -> Tenant:
     """The tenant of a registry's row: a name, and perhaps a URL."""
     name, own = _text(row[0]), _text(row[1]) if len(row) > 1 else ""
+    group = (_text(row[2]) if len(row) > 2 else "") or None
     template = settings.tenants.url
     try:
         if own:
-            return Tenant(name, fill(own, name))
+            return Tenant(name, fill(own, name), group)
         if template is None:
             raise UrlInvalid("has no url, and tenants.url is not set")
-        return Tenant(name, fill(template.reveal(), name))
+        return Tenant(name, fill(template.reveal(), name), group)
     except UrlInvalid as error:
         problem = Refused(
             f"tenants.query: row {number} ({name!r}) {error}.",

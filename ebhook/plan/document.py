@@ -30,6 +30,7 @@ def plan_document(plan: FleetPlan, settings: Settings, commands: NextCommands) -
         "groups": [_group(group, plan, settings) for group in plan.groups],
         "order": {
             "canary": list(plan.canary),
+            "waves": [{"name": one.name, "tenants": list(one.tenants)} for one in plan.waves],
             "workers": plan.workers,
             "max_failures": plan.max_failures,
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ from ebhook.plan.look import Obstacle, ServerLook, ServerQuestion, TableSize, lo
 from ebhook.plan.work import WorkGroup, grouped, tables_of, with_statements
 from ebhook.results import PlannedStatement
 from ebhook.rollout.plan import canary_of
+from ebhook.rollout.waves import belongs
 from ebhook.scratch.copies import SchemaCopy, read_copy
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
@@ -43,6 +44,14 @@ class PlannedGroup:
 
 
 @dataclass(frozen=True)
+class PlannedWave:
+    """A wave of the settings, and the tenants of it that have work."""
+
+    name: str
+    tenants: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class FleetPlan:
     """`tenants` is how many were asked for. `problems` are those that could not be planned for.
 
@@ -55,6 +64,7 @@ class FleetPlan:
     tenants: int
     groups: tuple[PlannedGroup, ...]
     canary: tuple[str, ...]
+    waves: tuple[PlannedWave, ...]  # without canary and rest
     workers: int
     max_failures: int
     obstacles: tuple[Obstacle, ...]
@@ -126,12 +136,14 @@ def make_plan(
         with gate_for(settings, chain, standings, target) or nullcontext() as gate:
             look, planned = _planned(groups, standings, known, chain, settings, target, emit)
             verdict = gate.verdict(TIMEOUT) if gate is not None else None
+    canary = tuple(name for name in canary_of(settings, tenants, chosen=chosen) if name in behind)
     return FleetPlan(
         chain.head,
         target,
         len(tenants),
         tuple(planned),
-        tuple(name for name in canary_of(settings, tenants, chosen=chosen) if name in behind),
+        canary,
+        tuple(_waves(tenants, behind - set(canary), settings)),
         settings.rollout.workers,
         settings.rollout.max_failures,
         (*_held(standings, behind), *look.obstacles),
@@ -140,6 +152,16 @@ def make_plan(
         settings.boot.rules == "refuse",
         tuple((s.tenant.name, s.error) for s in standings if s.error is not None),
     )
+
+
+def _waves(
+    tenants: Sequence[Tenant], behind: frozenset[str], settings: Settings
+) -> Iterator[PlannedWave]:
+    left = [tenant for tenant in tenants if tenant.name in behind]
+    for wave in settings.rollout.waves:
+        members = [tenant for tenant in left if belongs(tenant, wave)]
+        left = [tenant for tenant in left if tenant not in members]
+        yield PlannedWave(wave.name, tuple(tenant.name for tenant in members))
 
 
 def _planned(

@@ -108,7 +108,14 @@ def rules_text(plan: FleetPlan, commands: NextCommands) -> str:
 
 
 def order_text(plan: FleetPlan) -> str:
-    first = f"{some(plan.canary)} first, as the canary; then the rest" if plan.canary else "all"
+    waves = [f"{wave.name} ({count(len(wave.tenants), 'tenant')})" for wave in plan.waves]
+    first = "; then ".join(
+        [
+            *([f"{some(plan.canary)} first, as the canary"] if plan.canary else []),
+            *([f"wave {', '.join(waves)}"] if waves else []),
+            "the rest" if plan.canary or waves else "all",
+        ]
+    )
     stop = f"more than {count(plan.max_failures, 'failure')} stop it"
     return f"order: {first}, {count(plan.workers, 'worker')} at a time; {stop}"
 

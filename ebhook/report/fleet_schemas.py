@@ -76,8 +76,16 @@ class PlannedWork(Document, frozen=True):
     error: str | None
 
 
+class PlannedWaveDocument(Document, frozen=True):
+    name: str
+    tenants: list[str]
+
+
 class PlannedOrder(Document, frozen=True):
+    """`waves` without the canary and the rest."""
+
     canary: list[str]
+    waves: list[PlannedWaveDocument]
     workers: int
     max_failures: int
 

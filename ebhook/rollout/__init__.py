@@ -1,6 +1,7 @@
 """The rollout: a set of tenants brought to a revision by several processes.
 
 plan.py            what a rollout is for, and who needs nothing of it
+waves.py           which tenants go together, and in which order
 schedule.py        waves, waiting, results, halting: decisions as values, without any process
 tenant_job.py      one tenant's way through them
 scheduler.py       the loop that carries them out

@@ -27,10 +27,10 @@ class Plan:
 def settled(standing: Standing, chain: Chain, plan: Plan) -> Result | None:
     """The result of a tenant that needs no work, or cannot have any; None for all others."""
     name, at = standing.tenant.name, standing.revision
-    if standing.half is not None and standing.half.kind == "downgrade":
-        return None  # begun, and to be finished before anything else
     if standing.error is not None:
         return Result(name, outcome_of(standing.error), at, at, 0.0, standing.error)
+    if standing.half is not None and standing.half.kind == "downgrade":
+        return None  # begun, and to be finished before anything else
     if standing.state is State.AHEAD:
         return Result(name, Outcome.AHEAD, at, at, 0.0)
     if plan.downgrade:

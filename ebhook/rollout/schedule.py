@@ -4,7 +4,8 @@ A `Schedule` starts no process, asks no server and reads no clock. The loop arou
 says what happened and when, and carries out what `decide` returns.
 
 The canary wave goes first, always the same tenants; if it is not proven, nothing else is touched.
-Then the rest, from a given place in the list, so that instances that boot together share the work.
+Then the waves of the settings, one after the other, and the rest; each from a given place in its list,
+so that instances that boot together share the work.
 A tenant that somebody else holds is put back and looked at again. What is refused for now (a
 fail-over, say), and what was lost, is tried again until the deadline.
 """
@@ -22,6 +23,7 @@ from ebhook.fleet.standing import Standing
 from ebhook.results import PlannedStatement, Result, outcome_of
 from ebhook.rollout.plan import Plan, settled
 from ebhook.rollout.tenant_job import Place, TenantJob
+from ebhook.rollout.waves import Wave, waves_of
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 from ebhook.upgrade.messages import UpgradeResult
@@ -59,7 +61,9 @@ class Schedule:
     settings: Settings
     results: dict[str, Result] = field(default_factory=dict)
     halted: str | None = None  # why nothing new is started
-    _waves: deque[tuple[str, list[TenantJob]]] = field(default_factory=deque)
+    _waves: deque[Wave] = field(default_factory=deque)
+    _wave: Wave | None = None  # under way
+    _given_up: str | None = None  # why nothing more of it is started, though the next wave is
     _places: dict[Place, dict[str, TenantJob]] = field(
         default_factory=lambda: {place: {} for place in Place}
     )
@@ -82,7 +86,7 @@ class Schedule:
         results at once, and these are not among the events of `decide`.
 
         Args:
-            start: the rest wave begins at this part of its list, from 0 up to 1.
+            start: each wave but the canary begins at this part of its list, from 0 up to 1.
         """
         schedule = cls(chain, plan, settings)
         jobs: dict[str, TenantJob] = {}
@@ -92,23 +96,20 @@ class Schedule:
                 jobs[standing.tenant.name] = TenantJob(standing)
             else:
                 schedule.results[result.tenant] = result
-        canary = [jobs.pop(name) for name in plan.canary if name in jobs]
-        rest = list(jobs.values())
-        first = int(start * len(rest))
-        schedule._waves.append(("canary", canary))
-        schedule._waves.append(("rest", rest[first:] + rest[:first]))
+        waves = waves_of(list(jobs.values()), plan.canary, settings.rollout, start)
+        schedule._waves.extend(waves)
         return schedule
 
     @property
     def over(self) -> bool:
         """Has every tenant its result, and is everything told?"""
-        return not (self._decided or self._active or any(jobs for _, jobs in self._waves))
+        return not (self._decided or self._active or any(wave.jobs for wave in self._waves))
 
     def decide(self, now: float) -> list[Decision]:
         """What is to be done now; afterwards, wait until something happens or `wake_at`."""
         if not self.halted and now + self._longest >= self.plan.deadline:
-            self.halt("the deadline is too near")
-        if self.halted:
+            self.halt(f"the deadline is too near{self._where_to_go_on()}")
+        if self.halted or self._given_up:
             self._skip(now)
         while self._waves and not self._active:
             self._next_wave(now)
@@ -201,17 +202,26 @@ class Schedule:
         return any(self._places.values())
 
     def _next_wave(self, now: float) -> None:
-        name, jobs = self._waves.popleft()
+        self._wave = wave = self._waves.popleft()
+        self._given_up = None
         unproven = self._unproven()
         if unproven is not None:
             self.halt(f"canary {unproven} is not proven")
-        if jobs and self.plan.canary and not self.halted:
-            self._decided.append(WaveStarted(name, tuple(job.name for job in jobs)))
-        for job in jobs:
+        several = self.plan.canary or self.settings.rollout.waves
+        if wave.jobs and several and not self.halted:
+            self._decided.append(WaveStarted(wave.name, tuple(job.name for job in wave.jobs)))
+        for job in wave.jobs:
             if job.error is not None:
                 self._later(job, now)
             else:
                 self._put(Place.WAITING, job)
+
+    def _where_to_go_on(self) -> str:
+        """The next run finds at head what is done, and so begins with the first wave that has work."""
+        left = [wave.name for wave in self._waves if wave.jobs]
+        if not (left and self.settings.rollout.waves):
+            return ""
+        return f"; not begun: wave {', '.join(left)}; the next run goes on there"
 
     def _unproven(self) -> str | None:
         """A canary that did not end well, of those that have ended."""
@@ -234,7 +244,8 @@ class Schedule:
     def _free(self) -> int:
         """How many workers may be started. A failure has its worker's place until it counts."""
         failing = [job for job in self._at(Place.LOOKING).values() if job.has_failed]
-        return self.settings.rollout.workers - len(self._at(Place.RUNNING)) - len(failing)
+        most = self._wave.workers if self._wave is not None else self.settings.rollout.workers
+        return most - len(self._at(Place.RUNNING)) - len(failing)
 
     def _begin(self, job: TenantJob, wait: float, now: float) -> None:
         if job.began is None:
@@ -353,7 +364,9 @@ class Schedule:
         """The result of a tenant that nothing more is done for."""
         error = job.error
         if error is None or isinstance(error, LockHeld):
-            self._finish(job, Outcome.SKIPPED, job.at, job.skipped(str(self.halted)), now)
+            self._finish(
+                job, Outcome.SKIPPED, job.at, job.skipped(str(self.halted or self._given_up)), now
+            )
         elif job.is_lost:
             self._finish(job, Outcome.UNKNOWN, None, job.unknown(), now)
         else:
@@ -377,9 +390,21 @@ class Schedule:
         result = Result(job.name, outcome, was, after, seconds, error, statements)
         self.results[job.name] = result
         self._decided.append(told(result))
-        bad = [result for result in self.results.values() if _counts(result)]
-        if len(bad) > self.settings.rollout.max_failures:
+        if self._wave is not None and _counts(result):
+            self._judge_wave(self._wave)
+
+    def _judge_wave(self, wave: Wave) -> None:
+        """Halts, or gives up what is left of `wave`, when too many of it have failed."""
+        names = {job.name for job in wave.jobs}
+        bad = [one for name, one in self.results.items() if name in names and _counts(one)]
+        if len(bad) <= wave.max_failures:
+            return
+        if not self.settings.rollout.waves:
             self.halt(f"{len(bad)} tenants failed, more than rollout.max_failures")
+        elif wave.goes_on:
+            self._given_up = f"{len(bad)} failed in wave {wave.name}, more than its max_failures"
+        else:
+            self.halt(f"{len(bad)} failed in wave {wave.name}, more than its max_failures")
 
 
 def told(result: Result) -> TenantDone:

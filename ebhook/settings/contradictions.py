@@ -8,6 +8,8 @@ from typing import Any
 from ebhook.settings.schema import OF_AWS, SOURCES, default_of
 from ebhook.settings.values import Given, similar
 
+WAVES = ("canary", "rest")  # those that are there anyway
+
 
 def contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
     sources = [key for key in SOURCES if values.get(key)]
@@ -40,6 +42,7 @@ def contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> Ite
                 f"rollout.canary (from {origin}): {name!r} is not in tenants.names"
                 f"{similar(name, names)}"
             )
+    yield from _contradictory_waves(values, given)
     tables: dict[str, str] = {}
     for key in ("version_table", "lock.table", "journal.table"):
         table = values.get(key, default_of(key)).lower()
@@ -57,3 +60,16 @@ def _contradictory_logins(values: Mapping[str, Any], given: Mapping[str, Given])
     ca = ca or (url is not None and "ssl_ca" in url.reveal())
     if tokens and (verify in ("ca", "off") or not (ca or verify)):
         yield "tenants.iam: sends a password as it is, and so needs tls.ca, and tls.verify = full"
+
+
+def _contradictory_waves(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
+    waves = values.get("rollout.waves") or ()
+    where = f"rollout.waves (from {given['rollout.waves'].origin})" if waves else ""
+    names = [wave.name for wave in waves]
+    for name in sorted({name for name in names if names.count(name) > 1 or name in WAVES}):
+        yield f"{where}: {name!r} is the name of more than one wave"
+    for wave in waves:
+        if not wave.tenants and wave.group is None:
+            yield f"{where}: {wave.name!r} has neither tenants nor group"
+        if wave.group is not None and not values.get("tenants.query"):
+            yield f"{where}: {wave.name!r} has a group, which only tenants.query tells"

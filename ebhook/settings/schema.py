@@ -86,9 +86,25 @@ class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True):
     table: TableName = "migration_journal"
 
 
+class WaveSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of the fleet that goes after the canary and before what is in no wave.
+
+    `tenants` are names or patterns; `group` is a value of the third column of tenants.query. `workers` and
+    `max_failures` unset: as for the rollout. `on_error`: what follows when more than `max_failures` of it failed.
+    """
+
+    name: Name
+    tenants: tuple[Name, ...] = ()
+    group: Name | None = None
+    workers: Annotated[int, Meta(ge=1, le=64)] | None = None
+    max_failures: Count | None = None
+    on_error: Literal["stop", "continue"] = "stop"
+
+
 class RolloutSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`canary` unset means the first tenant; empty means none. `deadline`, `grace` in seconds.
 
+    `waves` run in order after the canary; what is in none goes last.
     `plan`: a file of `ebhook plan --out`, to which a boot is held.
     """
 
@@ -97,6 +113,7 @@ class RolloutSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_failures: Count = 3
     deadline: Positive = 540.0
     grace: Seconds = 20.0
+    waves: tuple[WaveSettings, ...] = ()
     plan: Name | None = None
 
 

@@ -14,6 +14,11 @@ from ebhook.database.url import UrlInvalid, fill, parse_url
 from ebhook.secret import Secret
 from ebhook.settings.schema import KEYS
 
+_WAVES = (
+    "a list of waves, each with a name and tenants or group, and perhaps workers, max_failures and "
+    "on_error (stop, continue)"
+)
+
 
 @dataclass(frozen=True)
 class Given:
@@ -29,7 +34,9 @@ def convert(key: str, given: Given) -> Any:
     if given.text:
         if not _is_unicode(raw):
             raise ValueError("is not UTF-8")
-        if "tuple" in str(wanted):
+        if "WaveSettings" in str(wanted):
+            raw = _from_json(raw)
+        elif "tuple" in str(wanted):
             raw = tuple(item for item in (part.strip() for part in raw.split(",")) if item)
         elif raw == "":
             raise ValueError("is empty; unset it, or give it a value")
@@ -46,6 +53,13 @@ def convert(key: str, given: Given) -> Any:
         except re.error as error:
             raise ValueError(f"is no regular expression: {error}") from None
     return value
+
+
+def _from_json(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text) if text.strip() else []
+    except msgspec.DecodeError:
+        raise ValueError(f"must be JSON, {_WAVES}, not {_shown(text)}") from None
 
 
 def _is_unicode(text: str) -> bool:
@@ -88,6 +102,8 @@ def _expected(kind: Any) -> str:
             return f"a number of seconds, {start}, at most {most}"
         case inspect.LiteralType(values=values):
             return f"one of {', '.join(map(str, values))}"
+        case inspect.VarTupleType(item_type=inspect.StructType()):
+            return _WAVES
         case inspect.VarTupleType(item_type=inspect.LiteralType(values=values)):
             return f"a list of {' and '.join(map(repr, values))}, one at least"
         case inspect.VarTupleType():

@@ -193,3 +193,29 @@ def test_a_tenant_that_differs_is_left_whole(tenants: Tenants, setting: str, ver
     assert "differs from 3 of 4 tenants at a002" in ran.stdout + ran.stderr
     assert ran.code == (Exit.PERSON if setting == "refuse" else Exit.OK)
     assert agency.columns(changed, "clients")[:3] == ["id", "name", "note"]
+
+
+def test_waves_by_the_registrys_column(tenants: Tenants) -> None:
+    """The third column of tenants.query is the group; a boot goes wave by wave, as the plan says."""
+    agency = tenants(4)
+    first, two, three, four = agency.names
+    agency.ask(first, "CREATE TABLE agencies (name VARCHAR(64) PRIMARY KEY, part VARCHAR(9))")
+    for name, part in ((first, "us"), (two, "eu"), (three, "us"), (four, "eu")):
+        agency.ask(first, f"INSERT INTO agencies VALUES ('{name}', '{part}')")
+    settings = {
+        "tenants_names": None,
+        "tenants_query": "SELECT name, NULL, part FROM agencies ORDER BY name",
+        "tenants_query_url": agency.fleet.url(first),
+        "rollout_waves": json.dumps([{"name": "europe", "group": "eu", "workers": 1}]),
+        "boot_rules": "off",
+    }
+
+    plan = agency.run("plan", "--json", **settings)
+    boot = agency.start("boot", **settings)
+    ended = boot.end()
+
+    assert plan.json()["order"]["waves"] == [{"name": "europe", "tenants": [two, four]}]
+    assert ended.code == Exit.OK, ended.stdout + ended.stderr
+    waves = {one["name"]: set(one["tenants"]) for one in boot.events("WaveStarted")}
+    assert waves == {"canary": {first}, "europe": {two, four}, "rest": {three}}
+    assert [one["name"] for one in boot.events("WaveStarted")] == ["canary", "europe", "rest"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ebhook.chain.graph import Chain
@@ -22,7 +23,7 @@ from ebhook.events import Outcome, PutBack, Stopping, WaveStarted
 from ebhook.fleet.standing import Standing, State
 from ebhook.rollout.plan import Plan
 from ebhook.rollout.schedule import PAUSES, Begin, Look, Schedule
-from ebhook.settings import LockSettings, RolloutSettings, Settings
+from ebhook.settings import LockSettings, RolloutSettings, Settings, WaveSettings
 from ebhook.tenant import Tenant
 from ebhook.upgrade.messages import UpgradeResult
 
@@ -58,9 +59,10 @@ class Rollout:
         max_failures: int = 3,
         lock_wait: float = 50.0,
         start: float = 0.0,
+        waves: tuple[WaveSettings, ...] = (),
     ) -> None:
         settings = Settings(
-            rollout=RolloutSettings(workers=workers, max_failures=max_failures),
+            rollout=RolloutSettings(workers=workers, max_failures=max_failures, waves=waves),
             lock=LockSettings(wait=lock_wait),
         )
         plan = Plan("a2", DEADLINE, canary=canary)
@@ -378,3 +380,66 @@ def test_what_could_not_be_begun_is_decided_again() -> None:
 
     assert rollout.schedule.wake_at(rollout.now) == rollout.now
     assert list(rollout.begun()) == ["a"]
+
+
+# Waves
+
+
+def test_waves_go_one_after_the_other() -> None:
+    """After the canary, by name, pattern and group, each with its own workers; what is in none goes last."""
+    waves = (WaveSettings("pilot", ("b", "x*"), workers=1), WaveSettings("europe", group="eu"))
+    european = Standing(Tenant("e", Url(), "eu"), State.BEHIND, ("a1",), 1)
+    standings = [*map(behind, ("a", "b", "x1", "z")), european]
+    rollout = Rollout(*standings, canary=("a",), waves=waves)
+
+    order = []
+    while not rollout.schedule.over:
+        names = list(rollout.begun())
+        order.append(names)
+        rollout.upgraded(*names)
+
+    assert [names for names in order if names] == [["a"], ["b"], ["x1"], ["e"], ["z"]]
+    started = [one.name for one in rollout.said if isinstance(one, WaveStarted)]
+    assert started == ["canary", "pilot", "europe", "rest"]
+
+
+@pytest.mark.parametrize("on_error", ["stop", "continue"])
+def test_a_wave_that_fails_stops_all_or_itself(on_error: str) -> None:
+    """More failures than its own max_failures: nothing new begins, or only what is left of it does not."""
+    wave = msgspec.convert(
+        {"name": "pilot", "tenants": ["p*"], "workers": 1, "max_failures": 0, "on_error": on_error},
+        WaveSettings,
+    )
+    rollout = Rollout(*map(behind, ("p1", "p2", "p3", "z")), waves=(wave,))
+
+    assert list(rollout.begun()) == ["p1"]
+    rollout.failed("p1", MigrationFailed("p1: no"))
+    assert rollout.looks() == [["p1"]]
+    rollout.looked(behind("p1"))
+    begun = list(rollout.begun())
+
+    assert begun == (["z"] if on_error == "continue" else [])
+    assert {rollout.outcome(name) for name in ("p2", "p3")} == {Outcome.SKIPPED}
+    assert "1 failed in wave pilot" in str(rollout.schedule.results["p2"].error)
+    if begun:
+        rollout.upgraded("z")
+    rollout.begun()
+    assert rollout.schedule.over
+    assert rollout.outcome("z") is (Outcome.UPGRADED if begun else Outcome.SKIPPED)
+
+
+def test_a_deadline_between_waves_says_where_to_go_on() -> None:
+    """It names the waves that were not begun."""
+    wave = WaveSettings("pilot", ("p",))
+    rollout = Rollout(*map(behind, ("p", "z")), waves=(wave,))
+
+    rollout.begun()
+    rollout.now = DEADLINE
+    rollout.upgraded("p")
+    rollout.begun()
+
+    (stopping,) = [one for one in rollout.said if isinstance(one, Stopping)]
+    assert stopping.why == (
+        "the deadline is too near; not begun: wave rest; the next run goes on there"
+    )
+    assert rollout.outcome("z") is Outcome.SKIPPED

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from ebhook.errors import Exit, SettingsFailed
 from ebhook.secret import Secret
-from ebhook.settings import KEYS, VARIABLES, Settings, default_of, load, value_of, variable_of
+from ebhook.settings import (
+    KEYS,
+    VARIABLES,
+    Settings,
+    WaveSettings,
+    default_of,
+    load,
+    value_of,
+    variable_of,
+)
 from tests.unit.test_settings_docs import EXAMPLES
 
 URL = "mysql+pymysql://app:hunter2secret@db.example/{tenant}"
@@ -27,12 +38,14 @@ RDS = {
 def as_a_variable(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list) and isinstance(value[0], dict):
+        return json.dumps(value)
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def as_a_setting(key: str, value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(value)
+        return msgspec.convert(value, KEYS[key])
     return Secret(value) if "Secret" in str(KEYS[key]) else value
 
 
@@ -67,7 +80,12 @@ def written(key: str, value: Any) -> str:
     return f"{f'[{section}]' if section else ''}\n{name} = {text}\n"
 
 
-def written_text(text: str) -> str:
+def written_text(text: Any) -> str:
+    if isinstance(text, WaveSettings):
+        given = {
+            key: value for key, value in msgspec.to_builtins(text).items() if value is not None
+        }
+        return "{" + ", ".join(f"{key} = {json.dumps(value)}" for key, value in given.items()) + "}"
     return f"'{text}'"
 
 
@@ -124,7 +142,7 @@ def test_the_environment_wins(tmp_path: Path, key: str) -> None:
     if isinstance(other, Secret):
         other = Secret(other.reveal().replace("mysql", "mariadb", 1))
     elif isinstance(other, tuple):
-        other = ("other",)
+        other = (WaveSettings("other", ("x",)),) if key == "rollout.waves" else ("other",)
     (tmp_path / "ebhook.toml").write_text(written(key, other), "utf-8")
 
     environ = {variable_of(key): SAMPLES[key][0], **COMPANIONS.get(key, {})}
@@ -554,3 +572,26 @@ def test_secrets_are_not_in_the_problems_of_the_file(tmp_path: Path) -> None:
 
     (tmp_path / "ebhook.toml").write_text("[tenants]\nurl = 'mysql://a:hunter2secret@h/x")
     assert "hunter2secret" not in " ".join(problems(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("waves", "problem"),
+    [
+        ("pilot", "must be JSON, a list of waves"),
+        ('[{"tenants": ["acme"]}]', "must be a list of waves, each with a name"),
+        ('[{"name": "a", "tenants": ["x"], "on_error": "retry"}]', "must be a list of waves"),
+        ('[{"name": "a"}]', "'a' has neither tenants nor group"),
+        ('[{"name": "a", "group": "eu"}]', "'a' has a group, which only tenants.query tells"),
+        ('[{"name": "rest", "tenants": ["x"]}]', "'rest' is the name of more than one wave"),
+        (
+            '[{"name": "a", "tenants": ["x"]}, {"name": "a", "tenants": ["y"]}]',
+            "'a' is the name of more than one wave",
+        ),
+    ],
+)
+def test_wrong_waves_are_told(tmp_path: Path, waves: str, problem: str) -> None:
+    """What a wave has to be, and what cannot be together."""
+    (found,) = problems(tmp_path, {"EBHOOK_ROLLOUT_WAVES": waves})
+
+    assert found.startswith("rollout.waves (from environment EBHOOK_ROLLOUT_WAVES): ")
+    assert problem in found
