@@ -18,8 +18,9 @@ import pymysql
 from pymysql.constants import CLIENT, SERVER_STATUS
 from pymysql.err import MySQLError, OperationalError
 
-from ebhook.database import tls
+from ebhook.database import session_tracking, tls
 from ebhook.database.errno import BUSY, DENIED, LOST, PASSING, READ_ONLY, Errno
+from ebhook.database.session_tracking import SessionChange
 from ebhook.database.url import Url
 from ebhook.errors import (
     ConnectionLost,
@@ -77,6 +78,8 @@ class SecureConnection(Connection):
 
     def __init__(self, login: Url, **options: Any) -> None:
         self.login = login
+        self._change = session_tracking.NOTHING
+        self._is_tracked = False
         self._context = context = tls.context_of(login.options)
         if context is not None:
             options["ssl"] = context
@@ -118,6 +121,31 @@ class SecureConnection(Connection):
     def close(self) -> None:
         with suppress(MySQLError):
             super().close()
+
+    def _read_query_result(self, unbuffered: bool = False) -> Any:
+        rows = super()._read_query_result(unbuffered)  # type: ignore[misc]
+        self._hear(getattr(vars(self)["_result"], "message", None))
+        return rows
+
+    def _read_ok_packet(self) -> Any:  # of COMMIT and its like
+        packet = super()._read_ok_packet()  # type: ignore[misc]
+        self._hear(packet.message)
+        return packet
+
+    def _hear(self, message: Any) -> None:
+        if message and self._is_tracked:
+            self._change = self._change.then(session_tracking.told(message))
+
+    def track(self) -> None:
+        """From now on the server tells what statements do to the session."""
+        self._is_tracked = bool(vars(self)["server_capabilities"] & CLIENT.SESSION_TRACK)
+
+    def take_change(self) -> SessionChange:
+        """What the session's statements have changed in it since this was asked last."""
+        if not self._is_tracked:
+            return session_tracking.UNKNOWN
+        change, self._change = self._change, session_tracking.NOTHING
+        return change
 
 
 def connect(url: Url, *, database: str | None, timeout: float) -> Connection:
@@ -189,7 +217,8 @@ def _open(url: Url, database: str | None, timeout: float) -> Connection:
         charset="utf8mb4",
         connect_timeout=max(1, int(timeout)),
         autocommit=False,
-        client_flag=CLIENT.FOUND_ROWS,  # as SQLAlchemy's: an UPDATE counts the rows it matched
+        # FOUND_ROWS as SQLAlchemy's: an UPDATE counts the rows it matched.
+        client_flag=CLIENT.FOUND_ROWS | CLIENT.SESSION_TRACK,
         read_timeout=max(1.0, timeout),
         write_timeout=max(1.0, timeout),
     )
@@ -348,6 +377,28 @@ def run(connection: Connection, sql: str, *values: object) -> int:
     """Runs one statement; the number of rows it touched."""
     with connection.cursor() as cursor:
         return int(cursor.execute(sql, values or None))
+
+
+def take_change(connection: Connection) -> SessionChange:
+    """What statements have changed in their session since this was asked last, as the server told it;
+    `UNKNOWN` where it does not tell."""
+    if isinstance(connection, SecureConnection):
+        return connection.take_change()
+    return session_tracking.UNKNOWN
+
+
+def set_and_track(connection: Connection, sql: str, *values: object) -> None:
+    """Runs a SET SESSION statement, after which the server tells what statements do to the session,
+    if it can (see `take_change`)."""
+    try:
+        run(connection, f"{sql}, {session_tracking.TRACK}", *values)
+    except MySQLError as error:
+        if errno(error) != Errno.UNKNOWN_SYSTEM_VARIABLE:
+            raise
+        run(connection, sql, *values)
+        return
+    if isinstance(connection, SecureConnection):
+        connection.track()
 
 
 def in_transaction(connection: Connection) -> bool:

@@ -296,7 +296,8 @@ class LoginChecks:
         """The shape of ebhook's own tables, where they are there already."""
         wanted = {
             self.settings.lock.table: set(lock_row.COLUMNS),
-            self.settings.journal.table: set(journal_table.COLUMNS),
+            self.settings.journal.table: set(journal_table.COLUMNS)
+            - set(journal_table.SINCE_SHAPE_2),
         }
         shapes = [self.shape(connection, tenant, *table) for table in wanted.items()]
         shapes.append(self.unversioned(connection, tenant))

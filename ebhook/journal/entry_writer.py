@@ -9,7 +9,7 @@ from ebhook.chain.revision import Revision
 from ebhook.database.connection import run, scalar
 from ebhook.holder import Holder
 from ebhook.journal.entry_content import EntryContent
-from ebhook.journal.table import Ending, Entry, Journal, who
+from ebhook.journal.table import SHAPE, Ending, Entry, Journal, who
 
 
 @dataclass
@@ -63,6 +63,7 @@ class EntryWriter:
             "revision": self.revision.id,
             "down_revision": ",".join(self.revision.parents) or None,
             **self._facts(),
+            "shape": SHAPE,
             **self.content.columns(finished=finished),
             **{name: value for name, value in changes.items() if not name.startswith("+")},
         }

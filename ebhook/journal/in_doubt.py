@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 
@@ -16,11 +16,12 @@ import msgspec
 from pymysql.err import MySQLError
 
 from ebhook.database.connection import Connection, errno, quoted, rows
-from ebhook.database.errno import ABSENT
-from ebhook.sql.statement import Object, bare
+from ebhook.database.errno import ABSENT, LOST
+from ebhook.sql.statement import Object, bare, touched
 
 # So many looks at one table each take as long as reading the names of a few hundred.
 LIST_NAMES_AFTER = 8
+UNREADABLE = "cannot be read: "  # in place of a look
 _CREATES = ("CREATE", "/*")
 _OTHER_ENGINE = re.compile(r"\bENGINE ?=? ?(?!InnoDB\b)", re.I)
 
@@ -59,8 +60,22 @@ class Pending:
             and atomic_ddl(self.server)
             and (fills_at_once(self.server) or not self.fills)
             and all(map(_transactional, self.before))
+            and not any((look or "").startswith(UNREADABLE) for look in self.before)
             and not _OTHER_ENGINE.search(bare(self.sql))
         )
+
+    def of_database(self, database: str) -> Pending:
+        """As a release kept it that wrote the tenant's own database's name to each object. Where the
+        tenant was copied to `database` from another, that name leads back there."""
+        named = touched(self.sql)
+        if self.objects is None or named is None or len(named.objects) != len(self.objects):
+            return self
+        own: list[Object] = []
+        for one, text in zip(self.objects, named.objects, strict=True):
+            if text.schema is None and one.schema not in (None, database):
+                return replace(self, objects=None)  # a copy, or after USE: nobody knows
+            own.append(replace(one, schema=text.schema))
+        return replace(self, objects=tuple(own))
 
     def dumped(self) -> str:
         """All but the statement itself, as JSON for `loaded`."""
@@ -87,6 +102,7 @@ class Pending:
 def decide(pending: Pending, now: Sequence[str | None], server: str) -> Verdict:
     """Whether a statement in doubt happened, from how its objects looked before and look now."""
     same = [then == look for then, look in zip(pending.before, now, strict=True)]
+    readable = not any((look or "").startswith(UNREADABLE) for look in [*pending.before, *now])
     if pending.failed:
         # MariaDB drops those of several tables that are there, and complains of the others.
         several_or_unknown = len(pending.objects or ()) > 1 or (
@@ -96,6 +112,7 @@ def decide(pending: Pending, now: Sequence[str | None], server: str) -> Verdict:
     verdict = Verdict.UNKNOWN
     if (
         pending.objects
+        and readable
         and pending.server == server
         and atomic_ddl(server)
         and all(map(_transactional, [*pending.before, *now]))
@@ -152,6 +169,7 @@ class ObjectInspector:
     _server: str | None = None
     _misses: int = 0  # tables that were looked at and were not there
     _names: set[str] | None = None  # of all tables that may be there, in lower case
+    _at_once: frozenset[str] | None = None  # tables whose rows are in no transaction
 
     def look(self, objects: Sequence[Object]) -> tuple[str | None, ...]:
         """How objects look now: their SHOW CREATE without AUTO_INCREMENT; None for an absent one.
@@ -161,13 +179,39 @@ class ObjectInspector:
         """
         return tuple(None if self._is_new(one) else self._look(one) for one in objects)
 
+    def writes_at_once(self, text: str) -> bool:
+        """Does `text` name a table whose rows are in no transaction (MyISAM, Aria, MEMORY)? They are
+        asked for once; not again before a table gets another engine."""
+        if self._at_once is None:
+            found = rows(
+                self.connection,
+                "SELECT LOWER(table_name) FROM information_schema.tables WHERE table_schema = %s "
+                "AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'",
+                self.database,
+            )
+            self._at_once = frozenset(str(name) for (name,) in found)
+        words = text.lower()
+        return any(
+            name in words and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", words)
+            for name in self._at_once
+        )
+
+    def forget_engines(self, text: str) -> None:
+        """Before a definition that may give a table another engine."""
+        if (
+            not self.innodb
+            or _OTHER_ENGINE.search(bare(text))
+            or re.search(r"\bLIKE\b", text, re.I)
+        ):
+            self._at_once = None
+
     def forget_names(self) -> None:
         """Before a statement that may make tables without naming them to `look`."""
         self._names, self._misses = None, 0
 
     def _is_new(self, one: Object) -> bool:
         """Is that a table that neither was there nor has been named since?"""
-        if self._names is None or one.kind != "TABLE" or one.schema != self.database:
+        if self._names is None or one.kind != "TABLE" or one.schema is not None:
             return False
         name = one.name.lower()
         new = name.isascii() and name not in self._names
@@ -181,8 +225,10 @@ class ObjectInspector:
         try:
             (row,) = rows(self.connection, f"SHOW CREATE {one.kind} {name}")
         except MySQLError as error:
-            if errno(error) not in ABSENT:
+            if errno(error) in LOST:
                 raise
+            if errno(error) not in ABSENT:  # a broken view, say, or a lacking privilege
+                return f"{UNREADABLE}{errno(error)}"
             self._misses += 1
             if self._misses == LIST_NAMES_AFTER:
                 self._names = self._all_names() | {one.name.lower()}

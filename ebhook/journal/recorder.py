@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pymysql.err import MySQLError
@@ -21,15 +20,18 @@ from ebhook.journal import replies
 from ebhook.journal.entry_writer import EntryWriter
 from ebhook.journal.in_doubt import Pending
 from ebhook.journal.replay import Replay
-from ebhook.journal.replies import Reply
-from ebhook.journal.session_state import SessionState
+from ebhook.journal.replies import Place, Reply
+from ebhook.journal.revision_session import Execute, RevisionSession
 from ebhook.journal.table import Entry, Journal, fold
-from ebhook.sql.statement import Kind, Touched, bare, plain, touched
+from ebhook.sql.statement import Kind, Object, Touched, bare, may_commit, plain, touched
 
 # A read whose answer belongs to the session, which a later run must have for itself.
 _SESSIONS_OWN = re.compile(r"\bGET_LOCK\b|\bCONNECTION_ID\b", re.I)
 _LOCKS_ROWS = re.compile(r"\bFOR (?:UPDATE|SHARE)\b|\bLOCK IN SHARE MODE\b", re.I)
-_COMMITS = ("COMMIT", "BEGIN", "START", "LOCK", "UNLOCK", "FLUSH")
+_DROPS = re.compile(r"DROP ", re.I)
+_UNSEEN = "not known"  # no object looks so
+# Tables appear by names that are not looked at.
+_NAMES_OTHERS = re.compile(r"\b(?:RENAME|CONVERT|EXCHANGE)\b", re.I)
 _RUNS_OTHERS = re.compile(r"\s*(CALL|EXECUTE|BEGIN|/\*)", re.I)
 
 
@@ -63,10 +65,11 @@ class Recorder:
         self.journal = journal
         self.replay = Replay(journal, revision, entry)
         self.writer = EntryWriter(journal, revision, kind, holder, entry)
-        self.session = SessionState(journal.database)
+        self.session = RevisionSession(journal, self.replay, self.writer.content)
         self.began = time.monotonic()
         self.position = Position()  # after what the migration has issued in this run
         self.reads = 0  # since the last statement that changes something
+        self.owns = 0  # statements of the session's own, since then
         self.text = ""  # of the last statement
         self.refusal: InDoubt | RevisionChanged | MySQLError | None = None
         self.opaque = False  # has run something of which nobody knows what it does
@@ -84,7 +87,7 @@ class Recorder:
     def index(self) -> int:
         return self.position.index
 
-    def run(self, kind: Kind, text: str, execute: Callable[[], Reply | None]) -> Reply | None:
+    def run(self, kind: Kind, text: str, execute: Execute) -> Reply | None:
         """Runs a statement once in the life of the database.
 
         Args:
@@ -101,23 +104,24 @@ class Recorder:
             raise self.refusal
         text = _writable(text)
         self.text = text
-        own = self.session.owns(kind, text)
+        own = self.session.state.owns(kind, text)
         if own or kind is not Kind.DEFINITION:  # which commits by itself
             self._end_the_last()
         try:
-            if own:
-                return self._run_own(kind, text, execute)
-            if kind is Kind.READ:
-                return self._read(text, execute)
+            if own or kind is Kind.READ:
+                was_open = in_transaction(self.journal.connection)
+                answer = (self._run_own if own else self._read)(kind, text, execute)
+                self._follow_commit(text, was_open=was_open)
+                return answer
             reply = self.replay.reply(self.index, text, self.position.after(text).digest)
             if reply is not None:
-                self._pass_over(text, reply)
+                self._pass_over(kind, text, reply, execute)
                 return reply
-            self._need(self.session.missing(text))
+            self.session.need(kind, text)
         except (InDoubt, RevisionChanged) as refusal:
             self.refusal = refusal
             raise
-        if kind is Kind.DATA:
+        if kind is Kind.DATA and not self.journal.inspector.writes_at_once(text):
             self._run_data(text, execute)
         else:
             self._run_definition(kind, text, execute)
@@ -135,7 +139,18 @@ class Recorder:
 
     def moved(self) -> None:
         """The session may be in another database now."""
-        self.session.database = str(scalar(self.journal.connection, "SELECT DATABASE()"))
+        self.session.state.database = str(scalar(self.journal.connection, "SELECT DATABASE()"))
+
+    def end_session(self) -> None:
+        """The revision's own code has ended: puts the session back to what it was before.
+
+        Raises MySQLError.
+        """
+        self.session.end()
+
+    def abandon_session(self) -> None:
+        """The revision has failed: puts back what ebhook's own statements depend on."""
+        self.session.abandon()
 
     def finish(self, *, with_next: bool = False) -> None:
         """The revision is done; commits with the version.
@@ -172,23 +187,26 @@ class Recorder:
         self.journal.connection.commit()
         return position
 
-    def _read(self, text: str, execute: Callable[[], Reply | None]) -> Reply | None:
+    def _read(self, kind: Kind, text: str, execute: Execute) -> Reply | None:
         """What was read in an earlier run, before a statement that is in, is read from the journal:
         what the migration does next may follow from it."""
         self.reads += 1
         place = (self.index, self.reads)
         question = replies.asked(text)
-        if self.replay.has_more(self.index):
-            self.session.lost |= self.session.at_stake(Kind.READ, text)
-            known = self.replay.read(place, question)
-            if known is not None:
-                if _LOCKS_ROWS.search(bare(text)):
-                    self._lock_rows(execute)
-                self.writer.content.add_reply(place, known)
-                return known
-        self._need(self.session.missing(text))
+        has_more = self.replay.has_more(self.index)
+        known = self.replay.read(place, question) if has_more else None
+        assigns = has_more and self.session.state.varies(Kind.READ, text)
+        if known is None and assigns and " INTO " in bare(text).upper():
+            known = Reply(1, asked=question)  # it gives no rows, and may give others now
+        if known is not None:
+            self.session.skip_read(text, place)
+            if _LOCKS_ROWS.search(bare(text)):
+                self._lock_rows(text, execute, place)
+            self.writer.content.add_reply(place, known)
+            return known
+        self.session.need(Kind.READ, text)
         try:
-            answer = execute()
+            answer = self.session.perform(Kind.READ, text, execute, place)
         except MySQLError as error:
             if errno(error) not in LOST:
                 self.writer.content.add_reply(place, replace(replies.failed(error), asked=question))
@@ -201,70 +219,68 @@ class Recorder:
             self.writer.content.add_reply(place, replace(answer, asked=question))
         return None
 
-    def _need(self, lost: str | None) -> None:
-        if lost is not None:
-            self.replay.refuse_without(lost)
-
-    def _lock_rows(self, execute: Callable[[], Reply | None]) -> None:
+    def _lock_rows(self, text: str, execute: Execute, place: Place) -> None:
         try:
-            execute()
+            self.session.perform(Kind.READ, text, execute, place)
         except MySQLError as error:
             if errno(error) in LOST:
                 raise
 
-    def _run_own(self, kind: Kind, text: str, execute: Callable[[], Reply | None]) -> Reply | None:
+    def _run_own(self, kind: Kind, text: str, execute: Execute) -> Reply | None:
         """What is the session's own is done again in each run, unless it would come out otherwise."""
-        if self.session.drops(text):
-            return Reply()
-        stake = self.session.at_stake(kind, text)
-        if stake and self.replay.has_more(self.index):
-            self.session.lost |= stake
-            return Reply()
-        self._need(self.session.makes_again(kind, text))
-        words = plain(text).upper()
-        word = words.partition(" ")[0]
-        commits = word in _COMMITS or words.startswith("SET PASSWORD") or "AUTOCOMMIT" in words
-        if commits or kind is Kind.DEFINITION:  # ALTER TABLE does, for any table
+        word = plain(text).partition(" ")[0].upper()
+        if kind is Kind.DEFINITION or (kind is Kind.SESSION and may_commit(text)):
             self.leave()
-        execute()
+        self.owns += 1
+        place, has_more = (self.index, -self.owns), self.replay.has_more(self.index)
+        reply = self.session.run_own(kind, text, execute, place, has_more=has_more)
         if word == "ROLLBACK":
             self.undone()
         elif word == "USE":
             self.moved()
-        return None
+        return reply
 
-    def _run_data(self, text: str, execute: Callable[[], Reply | None]) -> None:
+    def _follow_commit(self, text: str, *, was_open: bool) -> None:
+        """A statement that looked as if it would not commit has done so: the rows before it are in."""
+        connection = self.journal.connection
+        ended = was_open and not in_transaction(connection)
+        if ended and self.entry_is_stale and not plain(text).upper().startswith("ROLLBACK"):
+            self.leave()
+            self._commit()
+
+    def _run_data(self, text: str, execute: Execute) -> None:
         """The position goes into the rows' own transaction, at its end: see `leave`."""
         connection = self.journal.connection
         alone = bool(connection.get_autocommit()) and not in_transaction(connection)
         if alone:
             connection.begin()
         try:
-            self._execute(text, execute)
+            self._execute(Kind.DATA, text, execute)
             if alone:
                 self._record(pending=None, pending_objects=None)
-                connection.commit()
+                self._commit()
         except BaseException:
             if alone:
                 connection.rollback()
             self.undone()
             raise
 
-    def _run_definition(self, kind: Kind, text: str, execute: Callable[[], Reply | None]) -> None:
+    def _run_definition(self, kind: Kind, text: str, execute: Execute) -> None:
         connection, place = self.journal.connection, self.index
         known = touched(text) if kind is Kind.DEFINITION else None
         try:
-            pending = self._pending(text, known)
-            self._record(pending=text, pending_objects=pending.dumped())
+            with self.journal.variables.own():
+                pending = self._pending(text, known)
+                self._record(pending=text, pending_objects=pending.dumped())
         except MySQLError as error:
             if not self.journal.stands():
                 self.refusal = error
             raise
-        if kind is Kind.OPAQUE:
+        if kind is not Kind.DEFINITION:  # nobody knows whether it commits by itself
             self.opaque = True
-            connection.commit()  # nobody knows whether it commits by itself
+            self._commit()
         try:
-            self._execute(text, execute)
+            self._execute(kind, text, execute)
         except MySQLError as error:
             unread = errno(error) == Errno.PARSE_ERROR and not _RUNS_OTHERS.match(text)
             if errno(error) not in LOST and (kind is Kind.DEFINITION or unread):
@@ -273,17 +289,24 @@ class Recorder:
             raise
         if not in_transaction(connection):
             self.journal.ending = None
-        if kind is Kind.OPAQUE:
+        if kind is not Kind.DEFINITION:
             self._record(pending=None, pending_objects=None)
-            connection.commit()
+            self._commit()
+        if in_transaction(connection):  # CREATE TABLE … START TRANSACTION
+            return
         self.last_confirmed = self.position
         can_tell = pending.tells and self.journal.inspector.innodb
         self.effect_shows = kind is Kind.DEFINITION and can_tell
 
+    def _commit(self) -> None:
+        with self.journal.variables.own():  # completion_type
+            self.journal.connection.commit()
+
     def _end_the_last(self) -> None:
         """What the revision before has left to do."""
         try:
-            self.journal.end()
+            with self.journal.variables.own():
+                self.journal.end()
         except MySQLError as error:
             self.refusal = error
             raise
@@ -296,11 +319,11 @@ class Recorder:
             self.journal.write(self.writer.id, {"pending_objects": failed.dumped()})
             self.journal.end()
 
-    def _execute(self, text: str, execute: Callable[[], Reply | None]) -> None:
+    def _execute(self, kind: Kind, text: str, execute: Execute) -> None:
         """Runs it. A migration may catch an error and go on: it was issued all the same."""
         answer: Reply | None = None
         try:
-            answer = execute()
+            answer = self.session.perform(kind, text, execute, (self.index, 0))
         except MySQLError as error:
             answer = replies.failed(error)
             raise
@@ -313,39 +336,49 @@ class Recorder:
         self.writer.content.add_reply((self.index, 0), answer)
         self.writer.content.add_statement(text)
         self.position = self.position.after(text)
-        self.reads = 0
+        self.reads = self.owns = 0
 
-    def _pass_over(self, text: str, reply: Reply) -> None:
+    def _pass_over(self, kind: Kind, text: str, reply: Reply, execute: Execute) -> None:
         """An earlier run did that statement."""
+        self.session.skip(kind, text, self.index, reply, execute)
         self._pass(text, reply)
         entry = self.replay.entry
         if entry is not None and self.index > entry.position:  # it was in doubt
             self.entry_is_stale = True
-        self.session.skips(text)
 
     def _pending(self, text: str, known: Touched | None) -> Pending:
         inspector = self.journal.inspector
-        if known is None or "RENAME" in text.upper():
+        inspector.forget_engines(text)
+        if known is None or _NAMES_OTHERS.search(text):
             inspector.forget_names()
         if known is None:
             return Pending(text, None, server=inspector.server())
-        here = self.session.database
-        objects = tuple(replace(one, schema=one.schema or here) for one in known.objects)
+        objects = tuple(self._as_the_server_reads(one) for one in known.objects)
+        before = inspector.look(objects)
+        shows = known.shows
+        if known.vanishes or (
+            None in before and not known.repeatable and _DROPS.match(plain(text))
+        ):
+            # Absent afterwards says nothing: it may be gone by itself, or was never seen.
+            before, shows = (_UNSEEN,) * len(objects), False
         return Pending(
-            text,
-            objects,
-            inspector.look(objects),
-            known.shows,
-            known.repeatable,
-            known.fills,
-            inspector.server(),
+            text, objects, before, shows, known.repeatable, known.fills, inspector.server()
         )
+
+    def _as_the_server_reads(self, one: Object) -> Object:
+        """The object with its schema, unless that is the tenant's own, and with the name that the
+        server reads in the session's character set."""
+        variables = self.journal.variables
+        database = self.session.state.database
+        schema = one.schema or (database if database != self.journal.database else None)
+        return Object(one.kind, schema and variables.as_read(schema), variables.as_read(one.name))
 
     # Into the journal
 
     def _record(self, **values: object) -> None:
         """Writes how far the revision is, in the open transaction."""
-        self.writer.write(self.index, self.position.digest, values)
+        with self.journal.variables.own():
+            self.writer.write(self.index, self.position.digest, values)
         self.entry_is_stale = False
 
 

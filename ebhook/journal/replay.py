@@ -8,11 +8,14 @@ position is in doubt: see `ebhook.journal.in_doubt`.
 from __future__ import annotations
 
 from ebhook.chain.revision import Revision
+from ebhook.database.session_tracking import NOTHING, UNKNOWN, SessionChange
 from ebhook.errors import InDoubt, RevisionChanged
 from ebhook.journal.in_doubt import Verdict
 from ebhook.journal.replies import Place, Reply
+from ebhook.journal.session_notes import Note
 from ebhook.journal.table import Entry, Journal
 from ebhook.next_command import ebhook, then
+from ebhook.sql.statement import Kind
 
 
 class Replay:
@@ -78,6 +81,19 @@ class Replay:
         known = self._entry.answers.get(place) if self._entry is not None else None
         return known if known is not None and known.asked == question else None
 
+    def change(self, index: int, kind: Kind) -> SessionChange:
+        """What statement `index`, which is in, did to its session."""
+        entry = self.entry
+        note = entry.session.get((index, 0)) if entry is not None else None
+        if note is not None:
+            return note.change
+        return NOTHING if kind is Kind.DEFINITION else UNKNOWN
+
+    def note(self, place: Place, asked: str) -> Note | None:
+        """What is kept of a statement of the session's own, if the earlier run issued that one."""
+        known = self.entry.session.get(place) if self.entry is not None else None
+        return known if known is not None and known.asked == asked else None
+
     def end(self, index: int) -> None:
         """The migration has ended after `index` statements.
 
@@ -108,7 +124,8 @@ class Replay:
         if entry.pending is None:
             return False
         if self._verdict is None:
-            self._verdict = self.journal.inspector.verdict(entry.pending)
+            with self.journal.variables.own():
+                self._verdict = self.journal.inspector.verdict(entry.pending)
         if self._verdict is Verdict.UNKNOWN:
             raise in_doubt(self.journal.tenant, entry)
         return self._verdict is Verdict.HAPPENED
@@ -141,6 +158,7 @@ def in_doubt(tenant: str, entry: Entry) -> InDoubt:
     return InDoubt(
         f"{tenant}: revision {entry.revision} stopped at statement {entry.position + 1}, and "
         f"whether that happened cannot be told: {sql}",
-        f"{entry.position} statements of it are in. Nothing more was changed.",
+        f"{entry.position} statements of it are in. Nothing more was changed."
+        + (f" This journal was written in {entry.copied_from}." if entry.copied_from else ""),
         then("Look at the database, then say it: ", ebhook("resolve", tenant)),
     )

@@ -1,20 +1,25 @@
-"""What lives in a migration's session alone: temporary tables, variables, prepared statements.
+"""What lives in a migration's session alone: temporary tables, user variables, prepared statements.
 
-A session that died took them along. When a revision is resumed they are made again, by the same
+A session that ended took them along. When a revision is resumed they are made again, by the same
 statements. What was made of rows, or of other tables' definitions, is not: those may look otherwise by
-now. It is lost, and no statement that still has to run may build on it.
+now. Nor is what a statement made of which only the server told that it did. That is lost, and no
+statement that still has to run may build on it.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
+from ebhook.database.session_tracking import SessionChange
+from ebhook.sql.functions import REPEATABLE, VARYING, WORDS
 from ebhook.sql.statement import (
     Kind,
     Object,
     bare,
     called,
+    conditional,
     plain,
     renamed,
     temporary,
@@ -25,102 +30,268 @@ from ebhook.sql.statement import (
 _TEXTS = re.compile(r"'(?:[^'\\]++|\\.|'')*+'", re.S)
 _VARIABLE = re.compile(r"(?<![@\w])@(`[^`]+`|[\w$.]+)")
 _TARGET = re.compile(r"(?<![@\w])@(?:`[^`]+`|[\w$.]+) ?:?=")
+_INTO = re.compile(r"\bINTO (?:@(?:`[^`]+`|[\w$.]+)(?: ?, ?)?)+", re.I)
 _SETS_THE_SERVERS = re.compile(r"(?:\bSET|,) (?!@(?!@))[\w.@`]+(?: \w+)? ?:?=", re.I)
 _ASSIGNS = re.compile(r":=|\bINTO (?:OUTFILE |DUMPFILE )?@", re.I)
 _READS_TABLES = re.compile(r"\b(?:SELECT|JOIN|LIKE)\b|\) TABLE\b", re.I)
-# Functions that give the same again; LAST_INSERT_ID() does since skipped statements give theirs.
-_SAME_AGAIN = {
-    "LAST_INSERT_ID", "CONCAT", "CONCAT_WS", "IF", "IFNULL", "COALESCE", "REPLACE", "UPPER", "LOWER",
-    "QUOTE", "DATABASE", "SCHEMA",
-}  # fmt: skip
 _PREPARES = re.compile(r"PREPARE (\w+)\b", re.I)
 _DEALLOCATES = re.compile(r"(?:DEALLOCATE|DROP) PREPARE (\w+)\b", re.I)
+_DROPS = re.compile(r"DROP (?:TEMPORARY )?TABLES? ", re.I)
+_MAKES_TABLE = re.compile(r"CREATE (?:OR REPLACE )?TABLE ", re.I)
+# Whose body is kept as a text, and read when it is called.
+_MAKES_ROUTINE = re.compile(
+    r"(?:CREATE|ALTER) (?:OR REPLACE )?(?:(?!TABLE\b|AS\b)[^ ]+ )*?(?:TRIGGER|PROCEDURE|FUNCTION|EVENT|PACKAGE)\b",
+    re.I,
+)
+
+Name = tuple[str, str]  # of a table: schema and name, both in lower case
 
 
 @dataclass
 class SessionState:
-    """Follows one revision's session. `database` is where names without a schema are."""
+    """Follows one revision's session. `database` is where names without a schema are.
+
+    `tables` are the temporary ones: True where this session has it, False where it was lost with an
+    earlier one. `all_is_lost`: an earlier session had more than its statements say.
+    """
 
     database: str
-    temporary: set[str] = field(default_factory=set)
+    tables: dict[Name, bool] = field(default_factory=dict)
     lost: dict[str, re.Pattern[str]] = field(default_factory=dict)  # by what people call it
+    all_is_lost: bool = False
+    made: set[str] = field(default_factory=set)  # variables and prepared statements of this session
+
+    # What a statement is about
 
     def owns(self, kind: Kind, text: str) -> bool:
         """Is `text` about this session alone? It is run whenever the migration issues it, then."""
-        made = temporary(text)
-        if made is not None:
-            names = {self._local(one) for one in made[1]} - {None}
-            known = set(filter(None, names))
-            self.temporary = (
-                self.temporary | known if made[0] == "CREATE" else self.temporary - known
-            )
+        if temporary(text) is not None or kind is Kind.SESSION:
             return True
-        if kind is Kind.SESSION:
-            return True
-        if not self.temporary:
+        if not self.tables or _MAKES_TABLE.match(plain(text)):
             return False
-        if re.match(r"DROP TABLES? ", plain(text), re.I):
-            dropped = touched(text)
-            names = {self._local(one) for one in dropped.objects} if dropped else set()
-            if not names or not names <= self.temporary:
-                return False
-            self.temporary -= {name for name in names if name}
+        names = self.dropped(text)
+        if names:
+            return all(name in self.tables for name in names)
+        if self._moved(text) is not None:
             return True
         one = written(text)
-        if one is None or self._local(one) not in self.temporary:
+        return (
+            one is not None
+            and self._name(one) in self.tables
+            and not self._calls_unknown(text, one)
+        )
+
+    def dropped(self, text: str) -> list[Name]:
+        """The tables that `text` drops."""
+        words = plain(text)
+        match = _DROPS.match(words)
+        if match is None:
+            return []
+        made = temporary(text)
+        objects = made[1] if made else (found.objects if (found := touched(text)) else ())
+        return [self._name(one) for one in objects]
+
+    def _moved(self, text: str) -> tuple[Name, Name] | None:
+        """A temporary table and its new name, when `text` renames it."""
+        words = plain(text)
+        if re.match(r"RENAME TABLES? ", words, re.I):
+            pair = renamed_pair(words)
+            old, new = pair if pair else (None, None)
+        elif re.match(r"ALTER ", words, re.I):
+            old, new = written(text), renamed(text)
+        else:
+            return None
+        if old is None or new is None or self._name(old) not in self.tables:
+            return None
+        return self._name(old), self._name(replace(new, schema=new.schema or old.schema))
+
+    def _calls_unknown(self, text: str, one: Object) -> bool:
+        """Does it call a function that may do anything?"""
+        if not re.match(r"(?:INSERT|REPLACE|UPDATE|DELETE) ", plain(text), re.I):
             return False
-        new = renamed(text) if re.match(r"ALTER ", plain(text), re.I) else None
-        if new is not None:
-            self.temporary.discard(one.name.lower())
-            self.temporary.add(new.name.lower())
-        return True
+        return bool(unknown_functions(text) - {one.name.upper()})
 
-    def at_stake(self, kind: Kind, text: str) -> dict[str, re.Pattern[str]]:
-        """What `text` would make otherwise than it did, if it were run once more later."""
-        made = self._made(kind, text)
-        return made if self._varies(kind, text) or self.missing(text) is not None else {}
+    def _name(self, one: Object) -> Name:
+        return (one.schema or self.database).lower(), one.name.lower()
 
-    def skips(self, text: str) -> None:
-        """A statement that is in, and is not run again, may have changed what the session has."""
+    # A statement was run
+
+    def ran(self, kind: Kind, text: str) -> None:
+        """It succeeded in this session."""
+        made = temporary(text)
+        if made is not None and made[0] == "CREATE":
+            self.tables |= {self._name(one): True for one in made[1]}
+        for name in self.dropped(text):
+            self.tables.pop(name, None)
+        moved = self._moved(text)
+        if moved is not None:
+            self.tables[moved[1]] = self.tables.pop(moved[0])
+        self.made |= _variables(text).keys()
+        if prepares := _PREPARES.match(plain(text)):
+            self.made |= _prepared(prepares[1]).keys()
+
+    # A statement of an earlier session is not run again
+
+    def skips(self, kind: Kind, text: str, change: SessionChange, *, failed: bool) -> None:
+        """What it made in its session is lost. `change`: what the server told of it."""
+        if failed:
+            if change.state:
+                self.lose_all()
+            return
         words = bare(text)
         if _ASSIGNS.search(words) or re.match(r"CALL\b", words, re.I):
             self.lost |= _variables(text)
-        if written(text) is None:
-            names = (name for name in self.temporary if _table(name).search(text))
-            self.lost |= {f"the temporary table {name}": _table(name) for name in names}
+        dropped = self.dropped(text)
+        if change.state and not (
+            kind is Kind.DEFINITION and any(n in self.tables for n in dropped)
+        ):
+            self.lose_all()
+        one = written(text)
+        for name in list(self.tables):
+            if name in dropped:
+                del self.tables[name]
+            elif not _MAKES_TABLE.match(words) and (
+                self._name(one) == name
+                if one is not None
+                else _table(name, self.database).search(text)
+            ):
+                self.tables[name] = False
 
-    def drops(self, text: str) -> bool:
-        """Does `text` only drop what is lost? Then there is nothing to run."""
-        deallocated = _DEALLOCATES.match(plain(text))
+    def lose_all(self) -> list[Name]:
+        """The earlier session had something that nobody knows of here. Returns temporary tables that
+        this session has, and ought not to have."""
+        here = [name for name, there in self.tables.items() if there]
+        self.all_is_lost = True
+        self.made.clear()
+        self.tables = dict.fromkeys(self.tables, False)
+        return here
+
+    def lose_tables(self, which: Callable[[Name], bool]) -> None:
+        """Temporary tables of which nobody knows what is in them."""
+        self.tables = {name: here and not which(name) for name, here in self.tables.items()}
+
+    @property
+    def lacks_something(self) -> bool:
+        return self.all_is_lost or bool(self.lost) or not all(self.tables.values())
+
+    def missing_in_body(self, body: str) -> str | None:
+        """As `missing`, for the body of a trigger or a routine, which may set what it then reads."""
+        for match in _VARIABLE.finditer(body):
+            label = f"@{match[1].strip('`').lower()}"
+            is_first = body.lower().find(label) == match.start()
+            sets = re.match(r"\s*:?=", body[match.end() :]) or re.search(
+                r"\bINTO\s+$", body[: match.start()]
+            )
+            if (
+                is_first
+                and not sets
+                and (label in self.lost or (self.all_is_lost and label not in self.made))
+            ):
+                return label
+        for name, here in self.tables.items():
+            if not here and _table(name, self.database).search(body):
+                return f"the temporary table {name[1]}"
+        return None
+
+    def varies(self, kind: Kind, text: str) -> bool:
+        """Would `text` make something else in the session, if it were run once more later?"""
+        return bool(self._made(kind, text)) and (
+            self._reads(kind, text) or self.missing(text) is not None
+        )
+
+    def loses(self, kind: Kind, text: str) -> list[Name]:
+        """`text` is not run again, since it would come out otherwise. Returns temporary tables that
+        this session has, and ought not to have."""
+        names = self._tables_made(kind, text)
+        moved = self._moved(text)
+        for name in self.dropped(text):
+            self.tables.pop(name, None)
+        here = [name for name in names if self.tables.get(name)]
+        if moved is not None:
+            self.tables.pop(moved[0], None)
+            names = [moved[1]]
+        self.tables |= dict.fromkeys(names, False)
+        self.lost |= {k: v for k, v in self._made(kind, text).items() if k[0] != "\0"}
+        return here
+
+    # What a statement needs
+
+    def missing(self, text: str, *, made: set[str] | None = None) -> str | None:
+        """Something lost that `text` builds on, as people call it; `made`: what it makes itself."""
+        words = plain(text)
+        if _MAKES_ROUTINE.match(words):
+            return None
+        made = made or set()
+        for label, pattern in self.lost.items():
+            if label not in made and pattern.search(text):
+                return label
+        searched = text if _PREPARES.match(words) else _TEXTS.sub("''", words)
+        target = self._target(text)
+        for name, here in self.tables.items():
+            if not here and name != target and _table(name, self.database).search(searched):
+                return f"the temporary table {name[1]}"
+        if self.all_is_lost:
+            for label in _variables(text):
+                if label not in self.made and label not in made:
+                    return label
+            if (called_by := re.match(r"EXECUTE (\w+)", words, re.I)) and not (
+                _prepared(called_by[1]).keys() <= self.made
+            ):
+                return f"the prepared statement {called_by[1].lower()}"
+        return None
+
+    def _target(self, text: str) -> Name | None:
+        """What a CREATE TABLE makes, of nothing but its own text."""
+        words = bare(text)
         made = temporary(text)
-        names = [one.name for one in made[1]] if made and made[0] == "DROP" else []
-        if re.match(r"DROP TABLES? ", plain(text), re.I) and (dropped := touched(text)):
-            names = [one.name for one in dropped.objects]
-        gone = {f"the temporary table {name.lower()}" for name in names}
-        gone |= {f"the prepared statement {deallocated[1].lower()}"} if deallocated else set()
-        if not gone or not gone <= self.lost.keys():
-            return False
-        for name in gone:
-            del self.lost[name]
-        return True
+        if made is not None and made[0] == "CREATE":
+            one: Object | None = made[1][0]
+        else:
+            found = touched(text) if _MAKES_TABLE.match(words) else None
+            one = found.objects[0] if found and found.objects else None
+        if one is None or re.search(
+            rf"\b{re.escape(one.name)}\b.*\b{re.escape(one.name)}\b", words
+        ):
+            return None
+        return self._name(one)
 
-    def missing(self, text: str) -> str | None:
-        """Something lost that `text` builds on."""
-        found = (name for name, pattern in self.lost.items() if pattern.search(text))
-        return next(found, None)
+    def drops(self, text: str) -> tuple[bool, list[Name]]:
+        """Is `text` the end of something lost? Then it need not be run as it is. With the temporary
+        tables that it drops, too, and that this session has."""
+        deallocated = _DEALLOCATES.match(plain(text))
+        if deallocated is not None:
+            label = next(iter(_prepared(deallocated[1])))
+            known = self.lost.pop(label, None) is not None
+            return known or (self.all_is_lost and label not in self.made), []
+        names = self.dropped(text)
+        if not names or any(name not in self.tables for name in names):
+            return False, []
+        if all(self.tables[name] for name in names):
+            return False, []
+        here = [name for name in names if self.tables[name]]
+        for name in names:
+            del self.tables[name]
+        return True, here
+
+    def drops_beside(self, text: str) -> list[Name]:
+        """Lost temporary tables that `text` drops together with others."""
+        return [name for name in self.dropped(text) if self.tables.get(name) is False]
 
     def makes_again(self, kind: Kind, text: str) -> str | None:
         """`text` is about to be run: what it makes is there again. Returns what it lacks for that."""
         made = self._made(kind, text)
         creates = temporary(text) is not None or _PREPARES.match(plain(text)) is not None
-        if creates or re.match(r"SET\b", plain(text), re.I):
-            rest = text if creates else _TARGET.sub("", text)
-            others = {name: p for name, p in self.lost.items() if not creates or name not in made}
-            lacking = next((name for name, pattern in others.items() if pattern.search(rest)), None)
-            if lacking is None:
-                self.lost = {name: p for name, p in self.lost.items() if name not in made}
-            return lacking
-        return self.missing(text)
+        assigns = re.match(r"SET\b", plain(text), re.I) or (
+            kind is Kind.READ and _INTO.search(bare(text))
+        )
+        if not creates and not assigns:
+            return self.missing(text)
+        rest = text if creates else _INTO.sub("INTO ", _TARGET.sub("", text))
+        lacking = self.missing(rest, made=set(made) if creates else None)
+        if lacking is None and (creates or assigns):
+            targets = made.keys() - (_variables(rest).keys() if assigns else set())
+            self.lost = {label: p for label, p in self.lost.items() if label not in targets}
+        return lacking
 
     def _made(self, kind: Kind, text: str) -> dict[str, re.Pattern[str]]:
         """What a statement makes, or changes, that is the session's own."""
@@ -129,32 +300,77 @@ class SessionState:
             return _prepared(prepares[1])
         if (kind is Kind.SESSION and temporary(text) is None) or kind is Kind.READ:
             return _variables(text)
-        made = temporary(text)
-        one = written(text)
-        names = [o.name for o in made[1]] if made else [one.name] if one else []
-        return {f"the temporary table {name.lower()}": _table(name) for name in names}
+        return {
+            f"\0{name[1]}": _table(name, self.database) for name in self._tables_made(kind, text)
+        }
 
-    def _varies(self, kind: Kind, text: str) -> bool:
+    def _tables_made(self, kind: Kind, text: str) -> list[Name]:
+        made = temporary(text)
+        if made is not None:
+            return [self._name(one) for one in made[1]] if made[0] == "CREATE" else []
+        if kind is Kind.SESSION or self.dropped(text):
+            return []
+        one = written(text)
+        return [self._name(one)] if one is not None and self._name(one) in self.tables else []
+
+    def _reads(self, kind: Kind, text: str) -> bool:
         words = bare(text)
         if _PREPARES.match(words):
             return True
         if kind is Kind.READ:
             return _ASSIGNS.search(words) is not None
+        calls = {name.strip("`").upper() for name in called(words)}
         if re.match(r"SET\b", words, re.I):
-            calls = {name.upper() for name in called(words)}
-            reads = _READS_TABLES.search(words) is not None or not calls <= _SAME_AGAIN
-            return reads and _SETS_THE_SERVERS.search(words) is None
-        return _READS_TABLES.search(words) is not None
-
-    def _local(self, one: Object) -> str | None:
-        """The name of a table here; None for one of another database."""
-        if one.schema is not None and one.schema.lower() != self.database.lower():
-            return None
-        return one.name.lower()
+            reads = _READS_TABLES.search(words) is not None or not calls <= REPEATABLE | WORDS
+            return reads and bool(_variables(text))
+        if _READS_TABLES.search(words) is not None:
+            return True
+        if re.match(r"(?:INSERT|REPLACE|UPDATE|DELETE) ", words, re.I):
+            return bool(calls & VARYING)
+        return False
 
 
-def _table(name: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w$@]){re.escape(name)}(?![\w$])", re.I)
+def unknown_functions(text: str) -> set[str]:
+    """What `text` calls and the servers do not have: stored functions, which may do anything. Names
+    with a list of columns behind them are among these."""
+    return {name.strip("`").upper() for name in called(text)} - REPEATABLE - VARYING - WORDS
+
+
+def repeatable_setting(text: str) -> str | None:
+    """The SET statement in a conditional comment (``/*!40101 SET … */``), which may run again."""
+    inner = conditional(text)
+    return inner if inner is not None and re.match(r"SET\b", inner, re.I) else None
+
+
+def sets_only_the_servers(text: str) -> bool:
+    """Is `text` a SET of system variables alone? The server tells all that it does, then."""
+    words = bare(text)
+    if not re.match(r"SET\b", words, re.I) or re.match(
+        r"SET (?:PASSWORD|DEFAULT ROLE|ROLE|RESOURCE|STATEMENT|GLOBAL|PERSIST)\b|SET @@(?:GLOBAL|PERSIST)",
+        words,
+        re.I,
+    ):
+        return False
+    return not _TARGET.search(_TEXTS.sub("''", plain(text))) and "AUTOCOMMIT" not in words.upper()
+
+
+def renamed_pair(words: str) -> tuple[Object, Object] | None:
+    """The one table that RENAME TABLE renames, and its new name."""
+    found = re.fullmatch(r"RENAME TABLES? (?:IF EXISTS )?(.+?) TO (.+)", words, re.I | re.S)
+    if found is None or "," in found[1]:
+        return None
+    old, new = (touched(f"DROP TABLE {part}") for part in found.groups())
+    if old is None or new is None or len(old.objects) != 1 or len(new.objects) != 1:
+        return None
+    return old.objects[0], new.objects[0]
+
+
+def _table(name: Name, database: str) -> re.Pattern[str]:
+    schema, table = (re.escape(part) for part in name)
+    qualified = rf"(?<![\w$@])`?{schema}`?\s*\.\s*`?{table}`?(?![\w$\u0080-\uffff])"
+    alone = rf"(?<![\w$@.])(?<!\.`)`?{table}`?(?![\w$\u0080-\uffff])"
+    here = name[0] == database.lower()
+    return re.compile(f"{qualified}|{alone}" if here else qualified, re.I)
 
 
 def _variables(text: str) -> dict[str, re.Pattern[str]]:

@@ -13,7 +13,7 @@ a crash left at the position; the reasoning is in docs/protocol.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,9 +24,11 @@ from ebhook.database.connection import Connection, errno, in_transaction, quoted
 from ebhook.database.errno import Errno
 from ebhook.errors import JournalForeign
 from ebhook.holder import Holder
-from ebhook.journal import replies
+from ebhook.journal import replies, session_notes
 from ebhook.journal.in_doubt import ObjectInspector, Pending
 from ebhook.journal.replies import Place, Reply
+from ebhook.journal.session_notes import Note
+from ebhook.journal.session_variables import SessionVariables
 
 COLUMNS = {
     "id": "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT",
@@ -48,11 +50,22 @@ COLUMNS = {
     "finished_at": "DATETIME(6) NULL",
     "seconds": "DOUBLE NULL",
     "note": "TEXT NULL",
+    "session": "LONGTEXT NULL",
+    "origin": "VARCHAR(190) NULL",
+    "shape": "SMALLINT UNSIGNED NULL",
 }
+# Of the table, in its comment, and of each row. Every release works with the rows and columns of the
+# releases before it, and leaves alone what it does not know: columns are only added, with NULL.
+SHAPE = 2
+_COMMENT = f"COMMENT='ebhook: the journal, shape {SHAPE}'"
+SINCE_SHAPE_2 = ("session", "origin", "shape")
+WIDTH = 190  # characters of a short column
 LONGEST = 2000  # characters of a statement that are kept for people
 BETWEEN = "\n;\n"
 _SERVER_SAID = "; the server had said: "
 _NOW = "UTC_TIMESTAMP(6)"
+# Which server and database an entry was written in; a restored or copied one came from another.
+_ORIGIN = "LEFT(CONCAT(@@hostname, ':', @@port, '/', %s), 190)"
 _ADDED_AND_CHANGED = 1 + 2  # rows, as the server counts them with ON DUPLICATE KEY UPDATE
 
 
@@ -78,6 +91,10 @@ class Entry:
     finished_at: datetime | None
     seconds: float | None
     note: str | None
+    session: Mapping[Place, Note] = field(default_factory=dict)
+    origin: str | None = None
+    shape: int | None = None
+    copied_from: str | None = None  # another server or database, as server:port/database
 
     @property
     def shown(self) -> str:
@@ -111,10 +128,13 @@ class Journal:
     database: str
     table: str
     inspector: ObjectInspector = field(init=False)
+    variables: SessionVariables = field(init=False)
     ending: Ending | None = None
+    _is_older: bool = False  # the table has the shape of an older release
 
     def __post_init__(self) -> None:
         self.inspector = ObjectInspector(self.connection, self.database)
+        self.variables = SessionVariables(self.connection)
 
     @property
     def name(self) -> str:
@@ -170,15 +190,35 @@ class Journal:
             self.connection,
             f"CREATE TABLE IF NOT EXISTS {self.name.replace('%%', '%')} "
             f"({body}, PRIMARY KEY (id), KEY unfinished (finished_at)) "
-            "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
+            f"ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 {_COMMENT}",
         )
 
+    def _adopt(self) -> None:
+        """Adds the columns that an older release's table lacks. Commits."""
+        add = ", ".join(f"ADD COLUMN {quoted(name)} {COLUMNS[name]}" for name in SINCE_SHAPE_2)
+        run(self.connection, f"ALTER TABLE {self.name.replace('%%', '%')} {add}, {_COMMENT}")
+
     def opened(self) -> Entry | None:
-        """`unfinished`, of a journal that is made if there is none yet; that commits."""
+        """`unfinished`, of a journal that is made if there is none yet, and brought to this release's
+        shape if an older one made it; both commit.
+
+        Raises:
+            JournalForeign: the table is not ebhook's, or the entry was begun by a newer release.
+        """
         found = self._entries(unfinished=True)
         if found is None:
             self.make()
-        return next(iter(found or ()), None)
+        elif self._is_older:
+            self._adopt()
+        entry = next(iter(found or ()), None)
+        if entry is not None and (entry.shape or 0) > SHAPE:
+            raise JournalForeign(
+                f"{self.tenant}: revision {entry.revision} is half applied by a newer release of "
+                f"ebhook (shape {entry.shape} of the journal; this one knows {SHAPE}).",
+                "Nothing was changed.",
+                f"Deploy a bundle with that release; then: ebhook upgrade {self.tenant}",
+            )
+        return entry
 
     def entries(self) -> list[Entry]:
         """All entries, the oldest first, without their answers; none when there is no journal yet.
@@ -197,23 +237,35 @@ class Journal:
         return next(iter(self._entries(unfinished=True) or ()), None)
 
     def _entries(self, *, unfinished: bool) -> list[Entry] | None:
-        where = "WHERE finished_at IS NULL" if unfinished else ""
-        columns = ", ".join(
-            "NULL" if column == "answers" and not unfinished else quoted(column)
-            for column in COLUMNS
-        )
         try:
-            found = rows(
-                self.connection,
-                f"SELECT {columns} FROM {self.name.replace('%%', '%')} {where} ORDER BY id",
-            )
+            try:
+                return self._read(unfinished=unfinished)
+            except MySQLError as error:
+                if errno(error) != Errno.BAD_FIELD:
+                    raise
+            found = self._read(unfinished=unfinished, without=SINCE_SHAPE_2)
+            self._is_older = True
+            return found
         except MySQLError as error:
             if errno(error) == Errno.NO_SUCH_TABLE:
                 return None
             if errno(error) == Errno.BAD_FIELD:
                 raise foreign(self.tenant, self.table, error) from None
             raise
-        return [_entry(dict(zip(COLUMNS, values, strict=True))) for values in found]
+
+    def _read(self, *, unfinished: bool, without: Sequence[str] = ()) -> list[Entry]:
+        where = "WHERE finished_at IS NULL" if unfinished else ""
+        unread = {*without, *(() if unfinished else ("answers", "session"))}
+        columns = ", ".join("NULL" if name in unread else quoted(name) for name in COLUMNS)
+        found = rows(
+            self.connection,
+            f"SELECT {_ORIGIN}, {columns} FROM {self.name} {where} ORDER BY id",
+            self.database,
+        )
+        return [
+            _entry(dict(zip(COLUMNS, values, strict=True)), self.database, here=here)
+            for here, *values in found
+        ]
 
     def write(self, id: int, values: Mapping[str, object], *, finished: bool = False) -> bool:
         """Changes an entry, in the open transaction; False when it is not there.
@@ -230,14 +282,17 @@ class Journal:
         ending = self.ending if self.ending and not self.ending.is_written else None
         known = {name: value for name, value in values.items() if value is not None}
         columns = "".join(f", {quoted(name)}" for name in known)
+        marks = ", %s" * len(known)
+        if "shape" in known:
+            columns, marks = f"{columns}, origin", f"{marks}, {_ORIGIN}"
         sql = (
             f"INSERT INTO {self.name} (id, started_at, finished_at, kind{columns}) VALUES "
-            f"(NULL, {_NOW}, {_NOW if finished else 'NULL'}, %s{', %s' * len(known)})"
+            f"(NULL, {_NOW}, {_NOW if finished else 'NULL'}, %s{marks})"
         )
-        given = [kind, *known.values()]
+        given = [kind, *known.values(), *([self.database] if "shape" in known else [])]
         if ending is not None:
             changes = _assignments(ending.changes, finished=True)
-            nothing = ", DEFAULT" * len(known)
+            nothing = ", DEFAULT" * columns.count(",")
             sql += f", (%s, NULL, NULL, %s{nothing}) ON DUPLICATE KEY UPDATE {changes}"
             given += [ending.id, ending.kind, *ending.changes.values()]
         with self.connection.cursor() as cursor:
@@ -321,7 +376,7 @@ def _assignments(values: Mapping[str, object], *, finished: bool) -> str:
     ]
     if finished:
         found.append(
-            f"pending = NULL, pending_objects = NULL, answers = NULL, finished_at = {_NOW}"
+            f"pending = NULL, pending_objects = NULL, answers = NULL, session = NULL, finished_at = {_NOW}"
         )
     return ", ".join(found)
 
@@ -335,19 +390,25 @@ def foreign(tenant: str, table: str, error: MySQLError) -> JournalForeign:
 
 
 def who(holder: Holder) -> dict[str, object]:
-    return {
+    """The columns that say whose entry it is, each cut to what its column holds."""
+    given = {
         "holder": str(holder),
         "environment": holder.environment,
         "version_label": holder.version_label,
         "command": holder.command,
     }
+    return {name: value and value[:WIDTH] for name, value in given.items()}
 
 
-def _entry(row: Mapping[str, Any]) -> Entry:
+def _entry(row: Mapping[str, Any], database: str, *, here: str) -> Entry:
     sql = row["pending"]
     pending = Pending.loaded(sql, row["pending_objects"]) if sql is not None else None
+    if pending is not None and row["shape"] is None:
+        pending = pending.of_database(database)
     statements = tuple(part for part in (row["statements"] or "").split(BETWEEN) if part)
     known = {name: value for name, value in row.items() if name != "pending_objects"}
     known |= {"pending": pending, "statements": statements[: row["position"]]}
     known["answers"] = replies.loaded(row["answers"] or "")
+    known["session"] = session_notes.loaded(row["session"] or "")
+    known["copied_from"] = row["origin"] if row["origin"] not in (None, here) else None
     return Entry(**known)

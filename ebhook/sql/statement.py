@@ -37,20 +37,25 @@ class Touched:
 
     `shows`: after the statement each of them looks different, or the statement did nothing that
     matters. `repeatable`: running it once more is as good as having run it once. `fills`: it also
-    writes rows, so an object that is there may still be half filled.
+    writes rows, so an object that is there may still be half filled. `vanishes`: what it makes may be
+    gone again by itself (an event that has fired).
     """
 
     objects: tuple[Object, ...]
     shows: bool = True
     repeatable: bool = False
     fills: bool = False
+    vanishes: bool = False
 
 
 _SPACE = r"(?:\s|/\*(?!M?!).*?\*/|--(?:\s[^\n]*)?(?:\n|$)|\#[^\n]*(?:\n|$))"
-_NAME = r"""(?:`(?:[^`]|``)+`|"(?:[^"]|"")+"|[\w$]+)"""  # "…" in sql_mode ANSI_QUOTES
+# Of an unquoted name: what MySQL takes for a letter is more than \w.
+LETTER = r"[\w$\u0080-\uffff]"
+_NAME = rf"""(?:`(?:[^`]|``)+`|"(?:[^"]|"")+"|{LETTER}+)"""  # "…" in sql_mode ANSI_QUOTES
 _QUALIFIED = re.compile(rf"({_NAME})(?:\s*\.\s*({_NAME}))?")
 _QUOTED = r"""'(?:[^'\\]++|\\.|'')*+'|"(?:[^"\\]++|\\.|"")*+"|`(?:[^`]++|``)*+`"""
 _STRINGS = re.compile(_QUOTED, re.S)
+_BESIDE_NAMES = re.compile(rf" ?(`(?:[^`]|``)+`) ?|{_QUOTED}", re.S)
 _PARTS = re.compile(f"(?P<quoted>{_QUOTED})|{_SPACE}+", re.S)
 
 _READS = {"SELECT", "SHOW", "DESC", "DESCRIBE", "EXPLAIN", "VALUES", "TABLE", "HELP", "CHECKSUM"}
@@ -115,17 +120,48 @@ def kind_of(sql: str) -> Kind:
     return Kind.OPAQUE
 
 
+def may_commit(sql: str) -> bool:
+    """May `sql`, a statement about the session, commit what is open? Most do; these do not:
+    savepoints, assignments of variables, USE, DO, PREPARE, temporary tables."""
+    words = bare(sql)
+    if _TEMPORARY.match(words) or re.match(
+        r"(?:SAVEPOINT|ROLLBACK|RELEASE|USE|DO|PREPARE|DEALLOCATE|EXECUTE|KILL) ", words + " ", re.I
+    ):
+        return False
+    setting = re.match(r"SET (?:SESSION |LOCAL |@@(?:SESSION|LOCAL)\.|@@?)?([\w`']+)", words, re.I)
+    if setting is None or "AUTOCOMMIT" in words.upper():
+        return True
+    return setting[1].upper() in _SETS_SOMETHING_ELSE
+
+
+_SETS_SOMETHING_ELSE = {
+    "PASSWORD",
+    "DEFAULT",
+    "ROLE",
+    "RESOURCE",
+    "GLOBAL",
+    "PERSIST",
+    "PERSIST_ONLY",
+}
+
+
+def conditional(sql: str) -> str | None:
+    """The statement in ``/*!40101 … */``, when `sql` is nothing but that comment."""
+    found = re.fullmatch(r"/\*M?!\d{0,6} ?((?:(?!\*/).)*?) ?\*/", plain(sql), re.S)
+    return found[1] if found else None
+
+
 def temporary(sql: str) -> tuple[str, tuple[Object, ...]] | None:
     """``("CREATE", (…,))`` or ``("DROP", …)``: tables of this session alone that `sql` makes or
     drops by that word."""
-    match = _TEMPORARY.match(plain(sql))
+    match = _TEMPORARY.match(_spaced(sql))
     found = _list("TABLE", match["rest"]) if match else None
     return (match["verb"].upper(), found) if match and found else None
 
 
 def renamed(sql: str) -> Object | None:
     """What an ALTER TABLE renames its table to."""
-    text = plain(sql)
+    text = _spaced(sql)
     match = re.search(r"[ ,]RENAME (?!COLUMN |INDEX |KEY )(?:(?:TO|AS) |= ?)?", text, re.I)
     one = _object("TABLE", text[match.end() :]) if match else None
     return one[0] if one else None
@@ -144,7 +180,7 @@ def bare(sql: str) -> str:
 
 def written(sql: str) -> Object | None:
     """The table that a statement writes to, when that is one and plain to see."""
-    text = plain(sql)
+    text = _spaced(sql)
     for pattern, after in _WRITES:
         match = pattern.match(text)
         one = _object("TABLE", text[match.end() :]) if match else None
@@ -162,6 +198,16 @@ def locking_also(sql: str, table: str) -> str | None:
     return f"LOCK TABLES {table} WRITE, {text[head.end() :]}" if head else None
 
 
+def locked(sql: str) -> set[str] | None:
+    """The names that LOCK TABLES locks, in lower case; None when `sql` is no such statement."""
+    text = plain(sql)
+    head = re.match(r"LOCK TABLES? ", text, re.I)
+    if head is None:
+        return None
+    found = (_object("TABLE", part) for part in text[head.end() :].split(","))
+    return {one[0].name.lower() for one in found if one is not None}
+
+
 def releases_locks(sql: str) -> bool:
     """Does `sql` say that it frees the named lock that guards a tenant?"""
     return "RELEASE" in sql.upper() and (
@@ -176,9 +222,15 @@ def is_several(sql: str) -> bool:
     return ";" in text and not re.search(r"\bBEGIN\b", text, re.I)
 
 
+def _spaced(sql: str) -> str:
+    """`plain`, with spaces around what is in backticks: ``DROP`b` `` is DROP of b."""
+    text = _BESIDE_NAMES.sub(lambda part: f" {part[1]} " if part[1] else part[0], plain(sql))
+    return text.strip()
+
+
 def touched(sql: str) -> Touched | None:
     """The objects that a DDL statement touches; None when that is not plain to see."""
-    text = plain(sql)
+    text = _spaced(sql)
     for pattern, read in _FORMS:
         match = pattern.match(text)
         if match:
@@ -268,13 +320,30 @@ _COLUMNS_NAMED = re.compile(
 def _trades_names(clauses: str) -> bool:
     """Does a column get the name that another one had? The table may then look as before."""
     left: set[str] = set()
-    taken: set[str] = set()
+    taken = _added_in_brackets(clauses)
     for match in _COLUMNS_NAMED.finditer(clauses):
         old, new = match[1] or match[3] or match[5], match[2] or match[4] or match[6]
         if (old or "").lower() != (new or "").lower():
             left |= {_unquoted(old).lower()} if old else set()
             taken |= {_unquoted(new).lower()} if new else set()
     return not left.isdisjoint(taken)
+
+
+def _added_in_brackets(clauses: str) -> set[str]:
+    """The columns of ``ADD [COLUMN] (b INT, c INT)``, in lower case."""
+    found: set[str] = set()
+    for match in re.finditer(r"\bADD (?:COLUMN )?(?:IF NOT EXISTS )?\(", clauses, re.I):
+        depth, begins = 1, True
+        for part in re.finditer(rf"{_QUOTED}|{_NAME}|[(),]|.", clauses[match.end() :], re.S):
+            word = part[0]
+            if begins and re.fullmatch(_NAME, word):
+                found.add(_unquoted(word).lower())
+            if not word.isspace():
+                begins = word == "," and depth == 1
+            depth += {"(": 1, ")": -1}.get(word, 0)
+            if depth == 0:
+                break
+    return found
 
 
 def _on_table(match: re.Match[str], rest: str) -> Touched | None:
@@ -322,8 +391,13 @@ def _rename(match: re.Match[str], rest: str) -> Touched | None:
 def _made(match: re.Match[str], rest: str) -> Touched | None:
     kind = "TABLE" if match["kind"].upper() == "VIEW" else match["kind"].upper()
     one = _object(kind, rest)
+    words = _STRINGS.sub("''", one[1]) if one else ""
+    if one is None or re.search(r"\bSONAME\b", words, re.I):  # SHOW CREATE does not know of these
+        return None
     again = bool(match["again"] or match["maybe"])
-    return Touched((one[0],), repeatable=again) if one else None
+    if kind == "EVENT" and re.match(r"ON SCHEDULE (?:AT\b|EVERY\b.*?\bENDS\b)", words, re.I | re.S):
+        return Touched((one[0],), shows=False, vanishes=True)
+    return Touched((one[0],), repeatable=again)
 
 
 def _again(match: re.Match[str], rest: str) -> Touched:

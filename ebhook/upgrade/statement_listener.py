@@ -70,8 +70,10 @@ class StatementListener:
         try:
             yield
             self._raise_refusal()  # which the file may have caught
-            if self.recorder.session.database != self.journal.database:  # USE: the version is here
-                self.connection.select_db(self.journal.database)
+            self.recorder.end_session()
+        except BaseException:
+            self.recorder.abandon_session()
+            raise
         finally:
             self.recorder = None
 

@@ -11,6 +11,7 @@ from ebhook.database.connection import (
     allow_silence,
     login_of,
     run,
+    set_and_track,
     versions,
 )
 from ebhook.errors import HalfApplied, MigrationFailed, Stopped
@@ -55,16 +56,12 @@ def apply(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) 
 
 def _prepare(connection: Connection, settings: Settings, *, read_only: bool) -> None:
     """The session's limits: a waiting ALTER must not queue the application behind it for long, and
-    a session behind a cut network must not keep its lock for eight hours."""
+    a session behind a cut network must not keep its lock for eight hours. And that the server tells
+    what statements do to the session."""
     seconds = settings.ddl.lock_wait_timeout
     allow_silence(connection, max(SILENCE, 2.0 * seconds + settings.connect_timeout))
-    run(
-        connection,
-        "SET SESSION lock_wait_timeout = %s, innodb_lock_wait_timeout = %s, wait_timeout = %s",
-        seconds,
-        seconds,
-        settings.ddl.wait_timeout,
-    )
+    limits = "SET SESSION lock_wait_timeout = %s, innodb_lock_wait_timeout = %s, wait_timeout = %s"
+    set_and_track(connection, limits, seconds, seconds, settings.ddl.wait_timeout)
     if read_only:
         run(connection, "SET SESSION TRANSACTION READ ONLY")
 

@@ -17,7 +17,7 @@ import pymysql
 from pymysql.err import MySQLError
 
 from ebhook.chain.revision import Revision
-from ebhook.database.connection import Connection, connect, errno, run, scalar
+from ebhook.database.connection import Connection, connect, errno, scalar, set_and_track
 from ebhook.database.errno import LOST
 from ebhook.database.url import fill
 from ebhook.errors import EbhookError
@@ -149,7 +149,9 @@ class Stage:
 
     def _connected(self) -> Instance:
         connection = connect(fill(self.fleet.template, self.name), database=self.name, timeout=10)
-        run(connection, "SET SESSION lock_wait_timeout = 60, innodb_lock_wait_timeout = 60")
+        set_and_track(
+            connection, "SET SESSION lock_wait_timeout = 60, innodb_lock_wait_timeout = 60"
+        )
         id = int(scalar(connection, "SELECT CONNECTION_ID()"))
         connection.rollback()
         instance = Instance(f"i-{next(_numbers)}", connection, id)

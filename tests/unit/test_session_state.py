@@ -12,9 +12,13 @@ def stake(sql: str, *before: str) -> set[str]:
     """What would be lost if `sql` were not run again, after `before`."""
     session = SessionState("acme")
     for one in before:
-        session.owns(kind_of(one), one)
-    session.owns(kind_of(sql), sql)
-    return set(session.at_stake(kind_of(sql), sql))
+        session.ran(kind_of(one), one)
+    if session.varies(kind_of(sql), sql):
+        session.loses(kind_of(sql), sql)
+    tables = {
+        f"the temporary table {name}" for (_, name), here in session.tables.items() if not here
+    }
+    return set(session.lost) | tables
 
 
 MADE = "CREATE TEMPORARY TABLE t (id INT)"
@@ -39,6 +43,8 @@ MADE = "CREATE TEMPORARY TABLE t (id INT)"
         ("SET NAMES utf8mb4", set()),
         ("SET @old = @@sql_mode, sql_mode = ''", set()),
         ("SET foreign_key_checks = (SELECT 0)", set()),
+        ("SET @old = @@sql_mode, sql_mode = (SELECT '')", {"@old"}),
+        ("INSERT INTO t VALUES (UNIX_TIMESTAMP())", {"the temporary table t"}),
         ("SELECT id FROM clients WHERE name = 'x@y'", set()),
         ("CREATE TEMPORARY TABLE u (id INT, name VARCHAR(9))", set()),
         ("INSERT INTO t VALUES (1), (2)", set()),
@@ -65,20 +71,25 @@ def test_what_is_made_of_rows_is_at_stake(sql: str, lost: set[str]) -> None:
         ("UPDATE t JOIN clients USING (id) SET t.id = 1", False),
         ("DROP TABLE t, clients", False),
         ("CREATE TABLE u (id INT)", False),
+        ("CREATE TABLE t (id INT)", False),
+        ("CREATE TABLE IF NOT EXISTS t LIKE clients", False),
+        ("CREATE INDEX i ON t (id)", True),
+        ("RENAME TABLE t TO u", True),
+        ("INSERT INTO t VALUES (stored(1))", False),
     ],
 )
 def test_a_temporary_table_is_the_sessions_own(sql: str, own: bool) -> None:
     """What writes to it and to nothing else is."""
     session = SessionState("acme")
-    session.owns(Kind.SESSION, MADE)
+    session.ran(Kind.SESSION, MADE)
     assert session.owns(kind_of(sql), sql) is own
 
 
 def test_a_renamed_table_is_followed() -> None:
     """By its new name, and no longer by its old one."""
     session = SessionState("acme")
-    session.owns(Kind.SESSION, MADE)
-    assert session.owns(Kind.DEFINITION, "ALTER TABLE t RENAME TO u")
+    session.ran(Kind.SESSION, MADE)
+    session.ran(Kind.DEFINITION, "ALTER TABLE t RENAME TO u")
     assert session.owns(Kind.DATA, "INSERT INTO u VALUES (1)")
     assert not session.owns(Kind.DATA, "INSERT INTO t VALUES (1)")
 
@@ -98,7 +109,7 @@ def test_a_renamed_table_is_followed() -> None:
 def test_what_builds_on_something_lost_is_told(sql: str, lacks: str | None) -> None:
     """By name; a variable that is set anew is there again."""
     session = SessionState("acme")
-    session.lost |= session.at_stake(Kind.SESSION, "SET @m = (SELECT 1)")
+    session.loses(Kind.SESSION, "SET @m = (SELECT 1)")
     if kind_of(sql) is Kind.SESSION:
         assert session.makes_again(Kind.SESSION, sql) == lacks
         assert session.missing("@m") == ("@m" if lacks else None)
