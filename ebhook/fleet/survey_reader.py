@@ -88,7 +88,13 @@ class SurveyReader:
     def _together(self, tenants: list[Tenant]) -> list[tuple[str, TenantReading]]:
         connection, settings = self.connection, self.settings
         # A table that somebody has locked must not stop the reading of all: the default is a year.
-        run(connection, "SET SESSION lock_wait_timeout = %s", settings.ddl.lock_wait_timeout)
+        # And all rows are wanted, whatever the server's defaults are.
+        run(
+            connection,
+            "SET SESSION lock_wait_timeout = %s, sql_select_limit = 18446744073709551615, "
+            "sql_big_selects = 1",
+            settings.ddl.lock_wait_timeout,
+        )
         present = present_schemas(connection, tenants)
         schemas = [present[tenant.name] for tenant in tenants if tenant.name in present]
         tables = _tables(connection, schemas, [settings.version_table, settings.journal.table])

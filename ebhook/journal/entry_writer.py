@@ -21,9 +21,10 @@ class EntryWriter:
     kind: str
     holder: Holder
     entry: Entry | None
-    content: EntryContent = field(default_factory=EntryContent)
+    content: EntryContent = field(init=False)
 
     def __post_init__(self) -> None:
+        self.content = EntryContent(self.journal.inspector.packet)
         self.id = self.entry.id if self.entry else None
 
     def write(self, position: int, digest: str, values: Mapping[str, object]) -> None:

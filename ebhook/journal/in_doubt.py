@@ -6,6 +6,7 @@ that cannot tell, a person is asked; the cases are in docs/protocol.md.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,14 +17,22 @@ import msgspec
 from pymysql.err import MySQLError
 
 from ebhook.database.connection import Connection, errno, quoted, rows
-from ebhook.database.errno import ABSENT, LOST
+from ebhook.database.errno import ABSENT, LOST, PASSING
 from ebhook.sql.statement import Object, bare, touched
 
 # So many looks at one table each take as long as reading the names of a few hundred.
 LIST_NAMES_AFTER = 8
 UNREADABLE = "cannot be read: "  # in place of a look
+_HASHED = "sha256: "
 _CREATES = ("CREATE", "/*")
+_SHORTENED = re.compile(r" … \(shortened; digest ([0-9a-f]{64})\)\Z")
 _OTHER_ENGINE = re.compile(r"\bENGINE ?=? ?(?!InnoDB\b)", re.I)
+
+
+_AT_ONCE = (
+    "FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE' "
+    "AND engine <> 'InnoDB'"
+)
 
 
 class Verdict(Enum):
@@ -50,6 +59,16 @@ class Pending:
     fills: bool = False
     server: str = ""
     failed: bool = False
+
+    def is_of(self, text: str, digest: str) -> bool:
+        """Is it the statement `text`, whose rolling digest is `digest`?"""
+        return self.sql == text or self.digest == digest
+
+    @property
+    def digest(self) -> str | None:
+        """The rolling digest after it, of a statement that was `shortened`."""
+        found = _SHORTENED.search(self.sql)
+        return found[1] if found else None
 
     @property
     def tells(self) -> bool:
@@ -99,9 +118,14 @@ class Pending:
         return Pending(sql, named, before, **facts)
 
 
+def shortened(text: str, digest: str) -> str:
+    """What is kept of a statement that is too long for the journal."""
+    return f"{text[:1000]} … (shortened; digest {digest})"
+
+
 def decide(pending: Pending, now: Sequence[str | None], server: str) -> Verdict:
     """Whether a statement in doubt happened, from how its objects looked before and look now."""
-    same = [then == look for then, look in zip(pending.before, now, strict=True)]
+    same = [_is_same(then, look) for then, look in zip(pending.before, now, strict=True)]
     readable = not any((look or "").startswith(UNREADABLE) for look in [*pending.before, *now])
     if pending.failed:
         # MariaDB drops those of several tables that are there, and complains of the others.
@@ -154,6 +178,17 @@ def _version(server: str) -> tuple[int, ...]:
     return tuple(int(part or 0) for part in number.groups()) if number else ()
 
 
+def hashed(look: str) -> str:
+    """What is kept of a look that is too long for the journal; its end says the table's engine."""
+    return f"{_HASHED}{hashlib.sha256(look.encode()).hexdigest()} {look[look.rfind(') ENGINE=') :][:100]}"
+
+
+def _is_same(then: str | None, now: str | None) -> bool:
+    if then is not None and now is not None and then.startswith(_HASHED):
+        return then == hashed(now)
+    return then == now
+
+
 def _transactional(look: str | None) -> bool:
     engine = re.search(r"\) ENGINE=(\w+)", look or "")
     return engine is None or engine[1].lower() == "innodb"
@@ -167,6 +202,7 @@ class ObjectInspector:
     database: str
     innodb: bool = False  # are tables of that kind where nothing is said?
     _server: str | None = None
+    _packet: int | None = None
     _misses: int = 0  # tables that were looked at and were not there
     _names: set[str] | None = None  # of all tables that may be there, in lower case
     _at_once: frozenset[str] | None = None  # tables whose rows are in no transaction
@@ -180,13 +216,12 @@ class ObjectInspector:
         return tuple(None if self._is_new(one) else self._look(one) for one in objects)
 
     def writes_at_once(self, text: str) -> bool:
-        """Does `text` name a table whose rows are in no transaction (MyISAM, Aria, MEMORY)? They are
-        asked for once; not again before a table gets another engine."""
+        """Does `text` name a table whose rows are in no transaction (MyISAM, Aria, MEMORY)?"""
+        self.server()
         if self._at_once is None:
             found = rows(
                 self.connection,
-                "SELECT LOWER(table_name) FROM information_schema.tables WHERE table_schema = %s "
-                "AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'",
+                f"SELECT LOWER(table_name) {_AT_ONCE}",
                 self.database,
             )
             self._at_once = frozenset(str(name) for (name,) in found)
@@ -198,11 +233,8 @@ class ObjectInspector:
 
     def forget_engines(self, text: str) -> None:
         """Before a definition that may give a table another engine."""
-        if (
-            not self.innodb
-            or _OTHER_ENGINE.search(bare(text))
-            or re.search(r"\bLIKE\b", text, re.I)
-        ):
+        copies = self._at_once and re.search(r"\bLIKE\b", text, re.I)
+        if not self.innodb or copies or _OTHER_ENGINE.search(bare(text)):
             self._at_once = None
 
     def forget_names(self) -> None:
@@ -225,7 +257,7 @@ class ObjectInspector:
         try:
             (row,) = rows(self.connection, f"SHOW CREATE {one.kind} {name}")
         except MySQLError as error:
-            if errno(error) in LOST:
+            if errno(error) in LOST | PASSING:
                 raise
             if errno(error) not in ABSENT:  # a broken view, say, or a lacking privilege
                 return f"{UNREADABLE}{errno(error)}"
@@ -243,13 +275,23 @@ class ObjectInspector:
     def server(self) -> str:
         """What decides how things look: the version, and the settings that SHOW CREATE obeys."""
         if self._server is None:
-            ((*found, engine),) = rows(
+            ((*found, engine, others),) = rows(
                 self.connection,
-                "SELECT @@version, @@sql_mode, @@sql_quote_show_create, @@default_storage_engine",
+                "SELECT @@version, @@sql_mode, @@sql_quote_show_create, @@default_storage_engine, "
+                f"(SELECT COUNT(*) {_AT_ONCE})",
+                self.database,
             )
             self._server = " ".join(map(str, found))
             self.innodb = str(engine).lower() == "innodb"
+            self._at_once = None if others else frozenset()
         return self._server
+
+    def packet(self) -> int:
+        """How many bytes one statement may have (``max_allowed_packet``)."""
+        if self._packet is None:
+            ((found,),) = rows(self.connection, "SELECT @@max_allowed_packet")
+            self._packet = int(found)
+        return self._packet
 
     def forget_server(self) -> None:
         """After a statement that may have changed the session's settings."""

@@ -17,8 +17,9 @@ from ebhook.database.errno import LOST, Errno
 from ebhook.errors import InDoubt, RevisionChanged
 from ebhook.holder import Holder
 from ebhook.journal import replies
+from ebhook.journal.entry_content import ROOM_UNASKED
 from ebhook.journal.entry_writer import EntryWriter
-from ebhook.journal.in_doubt import Pending
+from ebhook.journal.in_doubt import Pending, hashed, shortened
 from ebhook.journal.replay import Replay
 from ebhook.journal.replies import Place, Reply
 from ebhook.journal.revision_session import Execute, RevisionSession
@@ -113,18 +114,18 @@ class Recorder:
                 answer = (self._run_own if own else self._read)(kind, text, execute)
                 self._follow_commit(text, was_open=was_open)
                 return answer
-            reply = self.replay.reply(self.index, text, self.position.after(text).digest)
+            reply = self.replay.reply(self.index, kind, text, self.position.after(text).digest)
             if reply is not None:
                 self._pass_over(kind, text, reply, execute)
                 return reply
             self.session.need(kind, text)
+            if kind is Kind.DATA and not self.journal.inspector.writes_at_once(text):
+                self._run_data(text, execute)
+            else:
+                self._run_definition(kind, text, execute)
         except (InDoubt, RevisionChanged) as refusal:
             self.refusal = refusal
             raise
-        if kind is Kind.DATA and not self.journal.inspector.writes_at_once(text):
-            self._run_data(text, execute)
-        else:
-            self._run_definition(kind, text, execute)
         return None
 
     def leave(self) -> None:
@@ -271,7 +272,7 @@ class Recorder:
         try:
             with self.journal.variables.own():
                 pending = self._pending(text, known)
-                self._record(pending=text, pending_objects=pending.dumped())
+                self._record(**self._fitting(pending))
         except MySQLError as error:
             if not self.journal.stands():
                 self.refusal = error
@@ -364,6 +365,18 @@ class Recorder:
         return Pending(
             text, objects, before, shows, known.repeatable, known.fills, inspector.server()
         )
+
+    def _fitting(self, pending: Pending) -> dict[str, object]:
+        """The columns of `pending`, so short that the statement which writes them is not too long."""
+        text, objects = pending.sql, pending.dumped()
+        if len(text) + len(objects) > ROOM_UNASKED:
+            room = self.journal.inspector.packet() // 16  # each byte may take two
+            if len(text.encode()) > room:
+                text = shortened(text, self.position.after(text).digest)
+            if len(objects.encode()) > room:
+                before = tuple(look and hashed(look) for look in pending.before)
+                objects = replace(pending, before=before).dumped()
+        return {"pending": text, "pending_objects": objects}
 
     def _as_the_server_reads(self, one: Object) -> Object:
         """The object with its schema, unless that is the tenant's own, and with the name that the

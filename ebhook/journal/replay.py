@@ -45,7 +45,7 @@ class Replay:
         """
         return self._entry is not None and self._is_in(self._entry, index)
 
-    def reply(self, index: int, text: str, digest: str) -> Reply | None:
+    def reply(self, index: int, kind: Kind, text: str, digest: str) -> Reply | None:
         """What statement `index` gave back in the earlier run; None: it is still to be run.
 
         Args:
@@ -65,11 +65,16 @@ class Replay:
                     self._refuse(entry, "its first statements are not those that are in")
                 if entry.pending is None:
                     self._entry = None
-            return entry.answers.get((index, 0), Reply())
+            known = entry.answers.get((index, 0))
+            if (
+                known is None and kind is not Kind.DEFINITION
+            ):  # which gives nothing but that it is in
+                self._refuse(entry, f"what its statement {index + 1} gave back was not kept")
+            return known or Reply()
         happened = self._happened(entry)
         self._entry = None
         assert entry.pending is not None
-        if text != entry.pending.sql and self._verdict is not Verdict.NOT:
+        if not entry.pending.is_of(text, digest) and self._verdict is not Verdict.NOT:
             may = "is" if happened else "may be"
             self._refuse(
                 entry, f"statement {entry.position + 1} {may} in, and is not in the file now"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ import pymysql
 from pymysql.cursors import Cursor
 from pymysql.err import MySQLError
 
-LARGEST = 2_000_000  # characters of rows that are kept per revision: what is more is read again
+LARGEST = 2_000_000  # bytes of replies that are kept per revision: what is more is read again
 
 # A place in a revision: how many statements that change something came before, and the how-manieth
 # read after them; 0 is the statement itself.
@@ -102,11 +102,9 @@ def dumped(answers: Iterable[tuple[Place, Reply]]) -> str:
 
 
 def size(answer: Reply) -> int:
-    """How many characters its rows take; 0 for what is no trouble to keep."""
-    if answer.columns is None:
-        return 0
+    """How many bytes it takes, with its place."""
     try:
-        return len(msgspec.json.encode(_fields(answer)))
+        return len(msgspec.json.encode(_fields(answer))) + 30
     except KeyError:  # a type of value that is not known here
         return LARGEST + 1
 
@@ -132,31 +130,35 @@ def loaded(text: str) -> dict[Place, Reply]:
     return found
 
 
+def continues(last: Sequence[tuple[Place, Reply]], new: tuple[Place, Reply]) -> bool:
+    """Does `new` belong to the line of those before it: the same again, and `lastrowid` as much more?"""
+    if not last:
+        return False
+    ((index, _), before), (place, answer) = last[-1], new
+    if not (answer.is_plain and before.is_plain and place == (index + 1, 0)):
+        return False
+    grown = answer.lastrowid - before.lastrowid
+    return answer.rowcount == before.rowcount and (
+        len(last) == 1 or grown == before.lastrowid - last[-2][1].lastrowid
+    )
+
+
 def _lines(answers: Iterable[tuple[Place, Reply]]) -> Iterator[list[Any]]:
     run: list[tuple[Place, Reply]] = []
-    step = 0
-    for place, answer in answers:
+    for one in answers:
+        if run and continues(run, one):
+            run.append(one)
+            continue
         if run:
-            (index, _), last = run[-1]
-            grown = answer.lastrowid - last.lastrowid
-            if (
-                answer.is_plain
-                and last.is_plain
-                and place == (index + 1, 0)
-                and answer.rowcount == last.rowcount
-                and (grown == step or len(run) == 1)
-            ):
-                run.append((place, answer))
-                step = grown
-                continue
-            yield _line(run, step)
-        run, step = [(place, answer)], 0
+            yield _line(run)
+        run = [one]
     if run:
-        yield _line(run, step)
+        yield _line(run)
 
 
-def _line(run: list[tuple[Place, Reply]], step: int) -> list[Any]:
+def _line(run: list[tuple[Place, Reply]]) -> list[Any]:
     place, first = run[0]
+    step = run[1][1].lastrowid - first.lastrowid if len(run) > 1 else 0
     return [place, len(run), step, _fields(first)]
 
 

@@ -16,8 +16,8 @@ from contextlib import suppress
 
 from pymysql.err import MySQLError
 
-from ebhook.database.connection import errno, quoted, rows, run, take_change
-from ebhook.database.errno import LOST
+from ebhook.database.connection import errno, quoted, rows, run, take_change, text_of
+from ebhook.database.errno import LOST, Errno
 from ebhook.database.session_tracking import NOTHING, UNKNOWN
 from ebhook.journal import replies
 from ebhook.journal.entry_content import EntryContent
@@ -30,13 +30,15 @@ from ebhook.journal.session_state import (
     repeatable_setting,
     sets_only_the_servers,
     unknown_functions,
+    variables_in,
 )
 from ebhook.journal.table import Journal
 from ebhook.sql.statement import Kind, locked, plain
 
 Execute = Callable[[], Reply | None]
 
-_SETS = re.compile(r"SET\b(?! @(?!@))", re.I)
+# All but the assignment of one user variable.
+_SETS = re.compile(r"SET\b(?! @(?!@)[^,]*$)", re.I)
 
 
 class RevisionSession:
@@ -48,7 +50,7 @@ class RevisionSession:
         self._replay = replay
         self._content = content
         self._locked: set[str] = set()  # by LOCK TABLES
-        self._had_more = False  # than its statements say, as the server told
+        self._told: list[str] = []  # statements that changed more than they say, as the server told
         take_change(journal.connection)  # what env.py has set is where each revision begins
 
     # In this run
@@ -64,6 +66,11 @@ class RevisionSession:
         except MySQLError as error:
             if errno(error) not in LOST:
                 self._keep(kind, text, place, error)
+            if self.state.all_is_lost and errno(error) in (
+                Errno.NO_SUCH_TABLE,
+                Errno.UNKNOWN_TABLE,
+            ):
+                self._replay.refuse_without(f"a temporary table, perhaps ({text_of(error)})")
             raise
         self._keep(kind, text, place, None)
         return reply
@@ -75,7 +82,8 @@ class RevisionSession:
             change = change.then(UNKNOWN)  # how far it came is not told
         if kind is Kind.READ and unknown_functions(text):
             change = change.then(UNKNOWN)  # told with a later statement, or not at all
-        self._had_more |= change.state and not own
+        if change.state and not own and repeatable_setting(text) is None:
+            self._told.append(text)
         failed = replies.failed(error).error if error is not None and own else None
         if not own or change != NOTHING or failed is not None:
             asked = replies.asked(text) if own else ""
@@ -140,12 +148,14 @@ class RevisionSession:
         if setting is None:
             here = [name for name, there in self.state.tables.items() if there]
             self.state.skips(kind, text, change, failed=reply.error is not None)
-            if any(self.state.tables.values()) and kind in (Kind.DATA, Kind.OPAQUE):
-                self._lose_what_is_filled_inside(kind, text)
+            if kind in (Kind.DATA, Kind.OPAQUE) and (
+                change.state or any(self.state.tables.values())
+            ):
+                self._lose_tables_inside(kind, text)
             self._drop(name for name in here if not self.state.tables.get(name))
 
-    def _lose_what_is_filled_inside(self, kind: Kind, text: str) -> None:
-        """The server does not tell that a routine or a trigger wrote to a temporary table."""
+    def _lose_tables_inside(self, kind: Kind, text: str) -> None:
+        """Temporary tables that routines and triggers have made, or written to: that is not told."""
         bodies = [body for _, body in self._runs_inside(text)]
         calls = re.match(r"CALL ", plain(text), re.I) is not None
         if None in bodies or (kind is Kind.OPAQUE and not (calls and bodies)):
@@ -154,6 +164,8 @@ class RevisionSession:
             self.state.lose_tables(
                 lambda name: any(name[1] in str(body).lower() for body in bodies)
             )
+        made = (name for body in bodies if body for name in self.state.made_inside(body))
+        self.state.tables |= dict.fromkeys(made, False)
 
     def skip_read(self, text: str, place: Place) -> None:
         """A read that was answered by the journal."""
@@ -239,8 +251,10 @@ class RevisionSession:
             self._journal.variables.restore()
         self._drop(name for name, there in self.state.tables.items() if there)
         made = self.state.made
-        if self._had_more:
-            made = made | self._other_variables()
+        if self._told:
+            bodies = [body for _, body in self._runs_inside("\n".join(self._told)) if body]
+            self._drop(name for body in bodies for name in self.state.made_inside(body))
+            made = made.union(self._shown_variables(), *map(variables_in, bodies))
         variables = sorted(name for name in made if name.startswith("@"))
         if variables:
             nulls = ", ".join(f"@{quoted(name[1:])} = NULL" for name in variables)
@@ -257,8 +271,8 @@ class RevisionSession:
         with suppress(MySQLError):
             self._journal.variables.restore()
 
-    def _other_variables(self) -> set[str]:
-        """User variables that routines and triggers have set, where the server shows them."""
+    def _shown_variables(self) -> set[str]:
+        """The session's user variables, where the server shows them to this user."""
         for sql in (
             "SELECT variable_name FROM performance_schema.user_variables_by_thread "
             "WHERE thread_id = PS_CURRENT_THREAD_ID()",

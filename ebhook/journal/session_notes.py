@@ -33,6 +33,11 @@ def dumped(notes: Iterable[tuple[Place, Note]]) -> str:
     return "".join(msgspec.json.encode(line).decode() + "\n" for line in _lines(notes))
 
 
+def size(place: Place, note: Note) -> int:
+    """How many bytes it takes."""
+    return len(msgspec.json.encode(_line(place, 1, note)))
+
+
 def loaded(text: str) -> dict[Place, Note]:
     """What `dumped` wrote, in one or several parts."""
     found: dict[Place, Note] = {}

@@ -28,7 +28,7 @@ from ebhook.sql.statement import (
 )
 
 _TEXTS = re.compile(r"'(?:[^'\\]++|\\.|'')*+'", re.S)
-_VARIABLE = re.compile(r"(?<![@\w])@(`[^`]+`|[\w$.]+)")
+_VARIABLE = re.compile(r"(?<![@\w`'\"])@(`[^`]+`|[\w$.]+)")
 _TARGET = re.compile(r"(?<![@\w])@(?:`[^`]+`|[\w$.]+) ?:?=")
 _INTO = re.compile(r"\bINTO (?:@(?:`[^`]+`|[\w$.]+)(?: ?, ?)?)+", re.I)
 _SETS_THE_SERVERS = re.compile(r"(?:\bSET|,) (?!@(?!@))[\w.@`]+(?: \w+)? ?:?=", re.I)
@@ -255,6 +255,19 @@ class SessionState:
             return None
         return self._name(one)
 
+    def made_inside(self, body: str) -> set[Name]:
+        """The temporary tables that a routine or a trigger makes and does not drop."""
+        found: set[Name] = set()
+        for verb in ("CREATE", "DROP"):
+            for match in re.finditer(
+                rf"\b{verb}\s+(?:OR\s+REPLACE\s+)?TEMPORARY\s+TABLE\b", body, re.I
+            ):
+                made = temporary(body[match.start() :])
+                names = {self._name(one) for one in made[1]} if made else set()
+                is_last = match.start() > body.upper().rfind("CREATE TEMPORARY")
+                found = found | names if verb == "CREATE" else found - names if is_last else found
+        return found
+
     def drops(self, text: str) -> tuple[bool, list[Name]]:
         """Is `text` the end of something lost? Then it need not be run as it is. With the temporary
         tables that it drops, too, and that this session has."""
@@ -371,6 +384,11 @@ def _table(name: Name, database: str) -> re.Pattern[str]:
     alone = rf"(?<![\w$@.])(?<!\.`)`?{table}`?(?![\w$\u0080-\uffff])"
     here = name[0] == database.lower()
     return re.compile(f"{qualified}|{alone}" if here else qualified, re.I)
+
+
+def variables_in(body: str) -> set[str]:
+    """The user variables that the body of a routine or a trigger names."""
+    return {f"@{name.strip('`').lower()}" for name in _VARIABLE.findall(body)}
 
 
 def _variables(text: str) -> dict[str, re.Pattern[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pymysql.err import MySQLError
 
@@ -62,6 +62,7 @@ class SessionVariables:
         self._first: dict[str, str] | None = None  # all, as they were before any was changed
         self._due: dict[str, str | None] = {}  # to be set before the next statement
         self._is_own = False
+        self._autocommit = "ON" if connection.get_autocommit() else "OFF"
         self.changed: dict[str, str | None] = {}
 
     def read(self) -> None:
@@ -88,6 +89,8 @@ class SessionVariables:
             run(self._connection, f"SET SESSION {TRACK}")
             take_change(self._connection)
         self.changed |= values
+        if self.changed.get("autocommit") == self._autocommit:
+            del self.changed["autocommit"]
         return SessionChange(tuple(values.items()), change.schema, change.state)
 
     def _stands_still(self, told: str | None) -> bool:
@@ -156,8 +159,16 @@ class SessionVariables:
         take_change(self._connection)
 
     def _first_values(self, names: Iterable[str]) -> dict[str, str | None]:
-        known: Values = {**(self._first or {}), "timestamp": None, "insert_id": "0"}
-        return {name: known.get(name) for name in names}
+        known: dict[str, str | None] = {**(self._first or {})}
+        known |= {"timestamp": None, "insert_id": "0", "autocommit": self._autocommit}
+        return {name: known[name] if name in known else self._global(name) for name in names}
+
+    def _global(self, name: str) -> str | None:
+        """A new session's value. MySQL's DEFAULT is another one for some (foreign_key_checks)."""
+        with suppress(MySQLError):
+            value = scalar(self._connection, f"SELECT @@GLOBAL.{quoted(name)}")
+            return None if value is None else str(value)
+        return None
 
     def _set(self, values: Values) -> None:
         """In the order of their names: a character set before its collation."""

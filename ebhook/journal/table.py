@@ -107,6 +107,12 @@ def fold(digest: str, sql: str) -> str:
     return hashlib.sha256(f"{digest}\0{sql}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def _after(entry: Entry) -> str:
+    """The rolling digest after an entry's statement in doubt."""
+    assert entry.pending is not None
+    return entry.pending.digest or fold(entry.digest or "", entry.pending.sql)
+
+
 @dataclass
 class Ending:
     """A revision's end. The next revision's first definition may write it and commit it."""
@@ -311,7 +317,8 @@ class Journal:
         values: dict[str, object] = {"pending": None, "pending_objects": None, "note": None}
         if applied:
             values["position"] = entry.position + 1
-            values["digest"] = fold(entry.digest or "", entry.pending.sql)
+            values["digest"] = _after(entry)
+            values["+answers"] = replies.dumped([((entry.position, 0), Reply())])
             values["+statements"] = entry.pending.sql[:LONGEST] + BETWEEN
         self.write(entry.id, values)
         # What the entry was, so that the word can be taken back.
@@ -341,7 +348,7 @@ class Journal:
         after, digest = word.position, word.digest
         said, _, server_said = (word.note or "").partition(_SERVER_SAID)
         if not said.endswith("not applied"):
-            after, digest = word.position + 1, fold(word.digest or "", word.pending.sql)
+            after, digest = word.position + 1, _after(word)
         if (entry.revision, entry.position, entry.digest) != (word.revision, after, digest):
             return None
         values: dict[str, object] = {

@@ -55,7 +55,7 @@ _NAME = rf"""(?:`(?:[^`]|``)+`|"(?:[^"]|"")+"|{LETTER}+)"""  # "…" in sql_mode
 _QUALIFIED = re.compile(rf"({_NAME})(?:\s*\.\s*({_NAME}))?")
 _QUOTED = r"""'(?:[^'\\]++|\\.|'')*+'|"(?:[^"\\]++|\\.|"")*+"|`(?:[^`]++|``)*+`"""
 _STRINGS = re.compile(_QUOTED, re.S)
-_BESIDE_NAMES = re.compile(rf" ?(`(?:[^`]|``)+`) ?|{_QUOTED}", re.S)
+_BESIDE_NAMES = re.compile(rf" ?(?<!@)(`(?:[^`]|``)+`)(?!@) ?|{_QUOTED}", re.S)
 _PARTS = re.compile(f"(?P<quoted>{_QUOTED})|{_SPACE}+", re.S)
 
 _READS = {"SELECT", "SHOW", "DESC", "DESCRIBE", "EXPLAIN", "VALUES", "TABLE", "HELP", "CHECKSUM"}

@@ -267,6 +267,14 @@ REFUSED = {
         ("SELECT f()", MID, "INSERT INTO base VALUES (@f)", CREATE_LAST),
         "@f",
     ),
+    "made-by-a-routine": (
+        (
+            "CREATE TABLE base (id INT)",
+            "CREATE PROCEDURE mk() BEGIN CREATE TEMPORARY TABLE clients (id INT); END",
+        ),
+        ("CALL mk()", MID, "INSERT INTO clients VALUES (1)", CREATE_LAST),
+        "the temporary table clients",
+    ),
     "prepared-by-a-routine": (
         ("CREATE PROCEDURE p() PREPARE s FROM 'UPDATE clients SET n = n + 1'",),
         ("CALL p()", MID, "EXECUTE s", CREATE_LAST),

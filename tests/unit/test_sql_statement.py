@@ -11,8 +11,10 @@ from ebhook.sql.statement import (
     Kind,
     Object,
     Touched,
+    conditional,
     is_several,
     kind_of,
+    may_commit,
     plain,
     table_of,
     temporary,
@@ -490,3 +492,71 @@ def test_a_filled_table_is_whole_where_the_server_makes_it_so(
 def test_servers_with_atomic_ddl_are_known(server: str) -> None:
     """MySQL since 8.0, MariaDB since 10.6, by what they say of themselves."""
     assert atomic_ddl(server)
+
+
+@pytest.mark.parametrize(
+    ("sql", "commits"),
+    [
+        ("SET @a = 1", False),
+        ("SET SESSION sql_mode = ''", False),
+        ("SET @@session.sql_mode = ''", False),
+        ("set names latin1", False),
+        ("SAVEPOINT a", False),
+        ("ROLLBACK TO a", False),
+        ("USE other", False),
+        ("CREATE TEMPORARY TABLE t (id INT)", False),
+        ("SET DEFAULT ROLE NONE TO u", True),
+        ("SET PASSWORD = 'x'", True),
+        ("SET GLOBAL sql_mode = ''", True),
+        ("SET autocommit = 1", True),
+        ("SET ROLE r", True),
+        ("LOCK TABLES t WRITE", True),
+        ("START TRANSACTION", True),
+        ("COMMIT", True),
+        ("FLUSH TABLES", True),
+    ],
+)
+def test_what_may_commit_is_not_overlooked(sql: str, commits: bool) -> None:
+    """All but a short list: who does not know writes the position first."""
+    assert may_commit(sql) is commits
+
+
+@pytest.mark.parametrize(
+    ("sql", "name", "shows"),
+    [
+        ("CREATE TABLE prix€ (id INT)", "prix€", True),
+        ("ALTER TABLE`t`ADD`b`INT", "t", True),
+        ("ALTER TABLE t DROP b, ADD (b INT)", "t", False),
+        ("ALTER TABLE t DROP COLUMN b, ADD COLUMN (a DECIMAL(1,2), `b` INT)", "t", False),
+        ("ALTER TABLE`t`DROP`b`,ADD`b`INT", "t", False),
+        ("ALTER TABLE t DROP b, ADD (c INT DEFAULT (b))", "t", True),
+        ("CREATE EVENT e ON SCHEDULE AT NOW() DO SELECT 1", "e", False),
+        ("CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1", "e", True),
+        ("CREATE EVENT e ON SCHEDULE EVERY 1 DAY ENDS '2030-01-01' DO SELECT 1", "e", False),
+    ],
+)
+def test_a_look_tells_only_where_it_does(sql: str, name: str, shows: bool) -> None:
+    """Names as MySQL takes them, and statements after which an object may look as before."""
+    found = touched(sql)
+    assert found is not None
+    assert [one.name for one in found.objects] == [name]
+    assert found.shows is shows
+
+
+def test_a_function_of_a_shared_library_is_not_looked_at() -> None:
+    """SHOW CREATE FUNCTION does not know it."""
+    assert touched("CREATE FUNCTION f RETURNS STRING SONAME 'f.so'") is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "inner"),
+    [
+        ("/*!40101 SET NAMES utf8 */", "SET NAMES utf8"),
+        ("/*M!100100 SET @a=1 */;", "SET @a=1"),
+        ("/*! DO 1 */ /*! DO 2 */", None),
+        ("SELECT 1 /*!40101 , 2 */", None),
+    ],
+)
+def test_what_a_conditional_comment_holds(sql: str, inner: str | None) -> None:
+    """When it is all of the statement."""
+    assert conditional(sql) == inner
