@@ -101,9 +101,11 @@ class SecureConnection(Connection):
         with self._well_formed():
             super()._request_authentication()  # type: ignore[misc]
 
-    def _read_query_result(self, unbuffered: bool = False) -> None:
+    def _read_query_result(self, unbuffered: bool = False) -> Any:
         with self._well_formed():
-            super()._read_query_result(unbuffered=unbuffered)  # type: ignore[misc]
+            rows = super()._read_query_result(unbuffered=unbuffered)  # type: ignore[misc]
+        self._hear(getattr(vars(self)["_result"], "message", None))
+        return rows
 
     @contextmanager
     def _well_formed(self) -> Iterator[None]:
@@ -121,11 +123,6 @@ class SecureConnection(Connection):
     def close(self) -> None:
         with suppress(MySQLError):
             super().close()
-
-    def _read_query_result(self, unbuffered: bool = False) -> Any:
-        rows = super()._read_query_result(unbuffered)  # type: ignore[misc]
-        self._hear(getattr(vars(self)["_result"], "message", None))
-        return rows
 
     def _read_ok_packet(self) -> Any:  # of COMMIT and its like
         packet = super()._read_ok_packet()  # type: ignore[misc]

@@ -92,7 +92,7 @@ class Pending:
         own: list[Object] = []
         for one, text in zip(self.objects, named.objects, strict=True):
             if text.schema is None and one.schema not in (None, database):
-                return replace(self, objects=None)  # a copy, or after USE: nobody knows
+                return replace(self, objects=None, before=())  # a copy, or after USE: nobody knows
             own.append(replace(one, schema=text.schema))
         return replace(self, objects=tuple(own))
 

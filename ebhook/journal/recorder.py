@@ -119,7 +119,7 @@ class Recorder:
                 self._pass_over(kind, text, reply, execute)
                 return reply
             self.session.need(kind, text)
-            if kind is Kind.DATA and not self.journal.inspector.writes_at_once(text):
+            if kind is Kind.DATA and not self._writes_at_once(text):
                 self._run_data(text, execute)
             else:
                 self._run_definition(kind, text, execute)
@@ -248,6 +248,10 @@ class Recorder:
         if ended and self.entry_is_stale and not plain(text).upper().startswith("ROLLBACK"):
             self.leave()
             self._commit()
+
+    def _writes_at_once(self, text: str) -> bool:
+        with self.journal.variables.own():
+            return self.journal.inspector.writes_at_once(text)
 
     def _run_data(self, text: str, execute: Execute) -> None:
         """The position goes into the rows' own transaction, at its end: see `leave`."""

@@ -100,7 +100,7 @@ def test_an_event_that_has_fired_is_asked_about(clinic: Clinic) -> None:
     clinic.statements(
         "a002", f"CREATE EVENT once {at} DO DELETE FROM clients", CREATE_LAST, after="a001"
     )
-    clinic.dies("CREATE EVENT", Where.AFTER)
+    clinic.dies("CREATE EVENT once ON", Where.AFTER)
     clinic.do("ALTER EVENT once RENAME TO aside")
     clinic.fails(InDoubt)
     clinic.do("ALTER EVENT aside RENAME TO once")
