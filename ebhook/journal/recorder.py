@@ -73,7 +73,6 @@ class Recorder:
         self.owns = 0  # statements of the session's own, since then
         self.text = ""  # of the last statement
         self.refusal: InDoubt | RevisionChanged | MySQLError | None = None
-        self.opaque = False  # has run something of which nobody knows what it does
         self.entry_is_stale = False  # the row's position is not `position`
         # After the last definition that is known to be in, whatever else the transaction comes to.
         self.last_confirmed: Position | None = None
@@ -282,7 +281,6 @@ class Recorder:
                 self.refusal = error
             raise
         if kind is not Kind.DEFINITION:  # nobody knows whether it commits by itself
-            self.opaque = True
             self._commit()
         try:
             self._execute(kind, text, execute)

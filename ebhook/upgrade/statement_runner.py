@@ -169,7 +169,7 @@ class Runner:
         if not alone and scalar(self.connection, "SELECT @@innodb_rollback_on_timeout"):
             words = f"{error.args[1]} (innodb_rollback_on_timeout)"
             self.gave_up = OperationalError(int(Errno.LOCK_DEADLOCK), words)
-            raise self.gave_up from error
+            raise self.gave_up from None  # its number counts
         if self.kind is not Kind.OPAQUE:
             return True
         try:
