@@ -21,7 +21,7 @@ static: .venv/ready-dev  ## format, lint, types, floors, names: seconds
 	$(BIN)/shellcheck .ci/run .ci/setup $(wildcard .platform/*/*/*) ebhook/aws/templates/hook.sh
 
 faults: .venv/ready-dev  ## kills, cuts and races, complete: half an hour
-	EBHOOK_TEST_KILLS=500 $(PYTEST) tests/faults tests/mysql/test_instances.py
+	EBHOOK_TEST_KILLS=500 EBHOOK_TEST_SIGNALS=200 $(PYTEST) tests/faults tests/mysql/test_instances.py
 
 differential: .venv/ready-dev  ## statements of the servers' own tests, killed anywhere: an hour
 	$(BIN)/python -m tests.differential

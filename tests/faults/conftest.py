@@ -17,6 +17,7 @@ from tests.support.kill_sites import Blows, Site
 from tests.support.proxy import Proxy
 
 KILLS = int(os.environ.get("EBHOOK_TEST_KILLS", "40"))
+SIGNALLED = int(os.environ.get("EBHOOK_TEST_SIGNALS", "6"))  # boots, per flavour
 COMPLETE = KILLS >= 500
 SEED = int(os.environ.get("EBHOOK_TEST_SEED", "1"))
 PROJECT = Path(__file__).parents[1] / "projects" / "mixed"
