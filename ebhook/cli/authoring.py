@@ -134,6 +134,12 @@ def chain(graph: Literal["mermaid", "dot"] | None, write: bool, **common: Any) -
     help="For people, programs, GitHub Actions, code scanning.",
 )
 @click.option("--applied", is_flag=True, help="Also ask the tenants' journals what was applied.")
+@click.option(
+    "--no-run",
+    "text_only",
+    is_flag=True,
+    help="Run nothing of a version file's author: for pull requests from strangers.",
+)
 @click.option("--rules", "list_them", is_flag=True, help="List the rules and exit.")
 @common_options
 def lint(
@@ -141,6 +147,7 @@ def lint(
     since: str | None,
     format: str,
     applied: bool,
+    text_only: bool,
     list_them: bool,
     **common: Any,
 ) -> Exit:
@@ -159,7 +166,46 @@ def lint(
     given = options(**common)
     if list_them:
         return list_rules(given)
-    return lint(given, revisions=revision, since=since, format=format, applied=applied)
+    return lint(
+        given,
+        revisions=revision,
+        since=since,
+        format=format,
+        applied=applied,
+        run=not text_only,
+    )
+
+
+@cli.command(short_help="Lint and verify what a branch adds, in one report.")
+@click.option(
+    "--since",
+    metavar="REF",
+    default="origin/main",
+    show_default=True,
+    help="What this git ref does not have.",
+)
+@click.option(
+    "--format",
+    "format",
+    type=click.Choice(["text", "json", "github", "sarif"]),
+    default="text",
+    show_default=True,
+    help="For people, programs, GitHub Actions, code scanning.",
+)
+@common_options
+def check(since: str, format: str, **common: Any) -> Exit:
+    """Hold what a branch adds against the rules, and prove it on a scratch server, in one report.
+
+    What lint says and what verify says of the same revisions: for CI, and before a push.
+
+    \b
+    Examples:
+      ebhook check
+      ebhook check --since origin/release --format github
+    """
+    from ebhook.commands.check import check_branch
+
+    return check_branch(options(**common), since=since, format=format)
 
 
 @cli.command(short_help="Prove the chain on scratch databases: up, down, up again.")

@@ -23,6 +23,7 @@ def lint(
     since: str | None = None,
     format: str = "text",
     applied: bool = False,
+    run: bool = True,
 ) -> Exit:
     """Judges the chain; exits with what the worst finding says."""
     settings = load_settings(options)
@@ -31,6 +32,7 @@ def lint(
         since=since,
         only=revisions,
         applied=_edited(options, settings) if applied else None,
+        run=run,
     )
     text = FORMATS["json" if options.json else format](report, Path.cwd())
     if options.log.is_open:

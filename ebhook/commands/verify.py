@@ -103,7 +103,7 @@ def _findings(one: Proved, commands: NextCommands) -> Iterator[str]:
     missing = one.not_reached
     if missing:
         yield f"{one.name}: {count(len(missing), 'revision')} not reached, from {missing[0].id} on."
-    if one.whole.up_error and not missing:
+    if one.whole_up_failed:
         yield f"{one.name}: the chain in one go fails, one by one it does not:\n  {one.whole.up_error}"
     if one.steps_against_whole:
         yield _lines(
@@ -127,7 +127,7 @@ def _findings(one: Proved, commands: NextCommands) -> Iterator[str]:
 def _problems(one: Proved) -> int:
     """How many there are; what was not reached is none."""
     own = sum(len(proof.problems) for proof in one.proofs.values())
-    whole = (one.whole.up_error and not one.not_reached, one.whole_down_failed)
+    whole = (one.whole_up_failed, one.whole_down_failed)
     return own + len(one.whole.drift) + sum(map(bool, (*whole, one.steps_against_whole)))
 
 

@@ -46,12 +46,14 @@ def check(
     since: str | None = None,
     only: Iterable[str] = (),
     applied: Mapping[str, str] | None = None,
+    run: bool = True,
 ) -> Report:
     """Judges a project's chain.
 
     Args:
         since: a git ref: only revisions that it does not have are judged.
         only: ids (or their beginnings): only these are judged.
+        run: whether version files that are more than a list of operations are run, too.
         applied: revisions that are known to be applied otherwise than they are, and where.
 
     Raises:
@@ -87,7 +89,7 @@ def check(
         for finding in one.chain(whole)
         if finding.rule.id not in ignored
     ]
-    recorded, absent = record(settings, ordered, judged)
+    recorded, absent = record(settings, ordered, judged, run=run)
     for subject in recorded:
         findings.extend(
             finding

@@ -134,13 +134,15 @@ class ChainSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class LintSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`server` is what statements are judged for. `after`: judge only what comes after it.
 
-    `select` and `ignore` name rules: by id, by an id's beginning, or as a glob.
+    `select` and `ignore` name rules: by id, by an id's beginning, or as a glob. `timeout`: seconds
+    that one function of a version file may run.
     """
 
     server: Server = "mysql-8.0"
     after: Name | None = None
     select: Annotated[tuple[Name, ...], Meta(min_length=1)] = ("EBH",)
     ignore: tuple[Name, ...] = ()
+    timeout: Positive = 30.0
 
 
 class BootSettings(Struct, frozen=True, forbid_unknown_fields=True):

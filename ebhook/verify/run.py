@@ -24,7 +24,7 @@ from ebhook.scratch.databases import Bench, benches
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 from ebhook.upgrade.project import Project
-from ebhook.verify.walk import Proof, WholeWalk, order_from, walker
+from ebhook.verify.walk import Fault, Proof, WholeWalk, order_from, walker
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LONG = 24  # revisions; a shorter chain is walked by one process
@@ -60,6 +60,14 @@ class Proved:
         # The columns of two branches may stand in either order.
         linear = all(len(one.parents) < 2 for one in self.order)
         return diff(self.whole.end, self.end, order=linear)
+
+    @property
+    def whole_up_failed(self) -> bool:
+        """The way up failed as a whole, and one by one the revisions went up."""
+        own = any(
+            one.fault is Fault.UPGRADE for proof in self.proofs.values() for one in proof.problems
+        )
+        return bool(self.whole.up_error) and not self.not_reached and not own
 
     @property
     def whole_down_failed(self) -> bool:

@@ -166,6 +166,10 @@ class Walker:
 
     def _timed(self, revision: Revision, *, downgrade: bool = False) -> tuple[float, str | None]:
         """The seconds that one revision takes, and what it failed with."""
+        if b"TEMPORARY" in revision.path.read_bytes().upper():
+            # In a fleet, each run has a session of its own, and its temporary tables end with it.
+            self.connection.close()
+            self.connection = connect_to(self.tenant, self.project.settings)
         began = time.monotonic()
         try:
             migrate(

@@ -34,6 +34,10 @@ class Data(Change):
     def words(self) -> str:
         return f"changes {self.thing} ({self.verb})"
 
+    def apply(self, schema: Schema) -> Schema:
+        adds = self.verb in ("INSERT", "REPLACE", "LOAD")
+        return replace(schema, filled=schema.filled | set(self.tables)) if adds else schema
+
     def is_undone_by(self, other: Change) -> bool:
         return isinstance(other, Data) and bool(set(self.tables) & set(other.tables))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -107,16 +108,28 @@ class SetOption(OfTable):
         return replace(table, options=options, row_versions=0 if again else table.row_versions)
 
     def is_undone_by(self, other: Change) -> bool:
-        names = {"charset"} if isinstance(other, Convert) else {getattr(other, "name", None)}
-        return isinstance(other, SetOption | Convert) and self.is_of(other) and self.name in names
+        if not isinstance(other, SetOption | Convert) or not self.is_of(other):
+            return False
+        name = "charset" if isinstance(other, Convert) else other.name
+        # A character set brings a collation with it: whether the right one, the schemas tell.
+        return self.name == name or (self.name, name) == ("collate", "charset")
 
     def undo_code(self, before: Schema) -> str:
-        old = before.at_hand(self.table).options.get(self.name)
+        options = before.at_hand(self.table).options
+        old = options.get(self.name)
         if self.name == "comment":
             return execute(f"ALTER TABLE {self.table} COMMENT = '{old or ''}'")
-        words = {"charset": "DEFAULT CHARACTER SET ", "collate": "COLLATE "}
-        start = words.get(self.name, f"{self.name.upper()} = ")
-        return execute(f"ALTER TABLE {self.table} {start}{'…' if old is None else old}")
+        if self.name in ("charset", "collate"):
+            return charset_code(self.table, options)
+        return execute(f"ALTER TABLE {self.table} {self.name.upper()} = {old}") if old else ""
+
+
+def charset_code(table: str, options: Mapping[str, str]) -> str:
+    """What gives a table the character set and the collation of `options`; empty if they have none."""
+    charset, collation = options.get("charset"), options.get("collate")
+    words = [f"DEFAULT CHARACTER SET {charset}"] * bool(charset)
+    words += [f"COLLATE {collation}"] * bool(collation)
+    return execute(f"ALTER TABLE {table} {' '.join(words)}") if words else ""
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,13 @@ from ebhook.lint.changes.tables import (
     SetOption,
     Toggle,
     Truncate,
+    charset_code,
 )
 from ebhook.lint.changes.things import DropThing
 from ebhook.lint.fixes.code import add_column_code, column_code, quoted
 from ebhook.lint.fixes.rewrite import statement_at
 from ebhook.lint.sandbox import absent
-from ebhook.lint.schema.schema import Column
+from ebhook.lint.schema.schema import Column, Table
 from ebhook.lint.source import Edit, Span
 from ebhook.lint.subject import Done, Subject
 
@@ -99,6 +100,7 @@ def _differences(subject: Subject) -> Iterator[ReversalDifference]:
         new = subject.downgrade.after.tables.get(name)
         if new is None or new is old or not (old.whole and new.whole):
             continue
+        yield from _collation_difference(old, new)
         for column in old.columns:
             now = new.column(column.name)
             if now is None or not _alike(now, column):
@@ -117,6 +119,31 @@ def _differences(subject: Subject) -> Iterator[ReversalDifference]:
                     f"index {index.name} of {name}{made}",
                     f"op.drop_index({quoted(index.name)}, table_name={quoted(name)})",
                 )
+
+
+# What a character set's collation is when nobody says one: MySQL from 8.0 on, MariaDB before 11.
+_DEFAULTS = {
+    "utf8mb4": {"utf8mb4_0900_ai_ci", "utf8mb4_general_ci", "utf8mb4_uca1400_ai_ci"},
+    "utf8mb3": {"utf8mb3_general_ci", "utf8_general_ci", "utf8mb3_uca1400_ai_ci"},
+    "utf8": {"utf8mb3_general_ci", "utf8_general_ci", "utf8mb3_uca1400_ai_ci"},
+    "latin1": {"latin1_swedish_ci"},
+    "ascii": {"ascii_general_ci"},
+}
+
+
+def _collation_difference(old: Table, new: Table) -> Iterator[ReversalDifference]:
+    """A table's default collation, which DEFAULT CHARACTER SET without COLLATE resets."""
+    was, now = old.options.get("collate"), new.options.get("collate")
+    if was == now or was is None:
+        return
+    charset = new.options.get("charset", was.partition("_")[0])
+    if now is None and was in _DEFAULTS.get(charset, {was}):
+        return
+    told = now or f"the default of {charset}, as DEFAULT CHARACTER SET without COLLATE makes it"
+    yield ReversalDifference(
+        f"the default collation of {old.name} ({told}; it was {was})",
+        charset_code(old.name, old.options),
+    )
 
 
 def _alike(a: Column, b: Column) -> bool:

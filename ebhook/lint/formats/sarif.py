@@ -23,6 +23,8 @@ _ROOT = "ROOT"
 
 def render(report: Report, start: Path) -> str:
     listed = [one.rule for one in rules()]
+    # What verify finds is in the same report, under a rule of its own.
+    listed += sorted({one.rule for one in report.findings} - set(listed), key=lambda rule: rule.id)
     places = {rule.id: place for place, rule in enumerate(listed)}
     results = [
         _result(one, places[one.rule.id], start) for one in (*report.findings, *report.allowed)

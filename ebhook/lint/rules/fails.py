@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Iterator
 
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.sandbox.recording import Failure
+from ebhook.lint.sandbox.recording import Failure, RecordedRun
 from ebhook.lint.source import Edit, Span
 from ebhook.lint.subject import Subject
 
@@ -33,8 +34,8 @@ def check(subject: Subject) -> Iterator[Finding]:
             continue
         if name == "downgrade" and _raised(subject, failure):
             continue  # EBH010: it refuses
-        if any(run.of("asked")):
-            continue  # EBH090: it stands on what this chain has not made
+        if any(run.of("asked")) or _read_own_rows(run):
+            continue  # EBH090: it stands on what this chain has not made, or on its rows
         yield _finding(subject, failure, f"{name}() fails")
 
 
@@ -55,6 +56,12 @@ def _finding(subject: Subject, failure: Failure, what: str) -> Finding:
         edits=_meant(subject, failure),
         example="op.execute(…)  # say what is to be done, without asking the database first",
     )
+
+
+def _read_own_rows(run: RecordedRun) -> bool:
+    """Did it ask for rows of a table that the chain put some into? Here there are none."""
+    read = " ".join(event.text for event in run.of("read"))
+    return any(re.search(rf"\b{re.escape(name)}\b", read, re.I) for name in run.after.filled)
 
 
 def _arguments(subject: Subject) -> Iterator[Finding]:

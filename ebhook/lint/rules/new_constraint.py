@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ebhook.lint.changes.columns import AddColumn
@@ -39,7 +40,7 @@ def check(subject: Subject) -> Iterator[Finding]:
                     yield _unique(subject, done)
             case AddForeignKey():
                 yield _foreign_key(subject, done)
-            case AddCheck():
+            case AddCheck(check=check) if not re.search(r"\bNOT\s+ENFORCED\s*$", check.text, re.I):
                 yield _check(subject, done)
             case AddPrimary(columns=columns):
                 if not _new(added, change.table, columns):

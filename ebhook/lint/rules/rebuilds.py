@@ -44,6 +44,16 @@ def _convert(subject: Subject, done: Done) -> Finding:
 
 def _rebuild(subject: Subject, done: Done, what: str) -> Finding:
     table = done.change.table
+    if what.startswith(("DISCARD", "IMPORT")):
+        return subject.finding(
+            RULE,
+            done,
+            f"{what} takes away the file that {table} is stored in, or puts another in its place: nobody "
+            "reads or writes the table meanwhile (1814), and its rows are those of that file. It belongs "
+            "to a restore by hand, of one agency.",
+            edits=without(subject, done),
+            example=f"# {table} stays as it is stored.",
+        )
     return subject.finding(
         RULE,
         done,

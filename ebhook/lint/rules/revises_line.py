@@ -20,7 +20,9 @@ def check(subject: Subject) -> Iterator[Finding]:
             continue
         name = "down_revision" if found[1] == "Revises" else "revision"
         right = ", ".join(file.parents) if found[1] == "Revises" else file.id or ""
-        said = [one for one in re.split(r"[\s,]+", found[2]) if one not in ("", "None", "<base>")]
+        # What stands behind the ids is somebody's note: "Revises: 7f3a (JMS-1230)".
+        told = re.sub(r"\s+(?:\(.*\)|(?:#|--|–|—|<-|←).*)$", "", found[2])
+        said = [one for one in re.split(r"[\s,]+", told) if one not in ("", "None", "<base>")]
         if sorted(said) == sorted(right.split(", ") if right else []):
             continue
         span = file.source.line_span(number)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ebhook.lint.changes.rows import Data
 from ebhook.lint.finding import Finding, Rule
+from ebhook.lint.fixes.words import listed
 from ebhook.lint.schema import values
 from ebhook.lint.schema.schema import Column, Table
 from ebhook.lint.sql.dml import tree_of
@@ -90,13 +91,16 @@ def _count(
 
 def _left_out(columns: Sequence[Column], table: Table) -> Iterator[tuple[int, str]]:
     given = {one.name.lower() for one in columns}
-    for one in table.columns:
-        needed = not one.nullable and one.default is None and not one.auto_increment
-        if needed and not one.generated and one.name.lower() not in given:
-            yield (
-                1364,
-                f"Column {table.name}.{one.name} is NOT NULL without a default, and left out",
-            )
+    needed = [
+        one.name
+        for one in table.columns
+        if not (one.nullable or one.default or one.auto_increment or one.generated)
+        and one.name.lower() not in given
+    ]
+    if needed:
+        are = "is" if len(needed) == 1 else "are"
+        words = f"{listed(needed)} of {table.name} {are} NOT NULL without a default, and left out"
+        yield 1364, words
 
 
 def _value(column: Column, cell: Any, table: Table, zero_dates: bool) -> Iterator[tuple[int, str]]:

@@ -17,6 +17,7 @@ _EXAMPLES = {
     "read": 'op.execute("UPDATE … JOIN … SET … WHERE …")  # or INSERT … SELECT',
     "asked": "op.create_table(…)  # without asking: the chain says what is there",
     "absent": "op.…(…)  # what that function does, in this file",
+    "unrun": "op.…(…)  # nothing but operations, with literals",
     "hidden": 'op.execute("…")  # the statements themselves, one by one',
 }
 
@@ -44,6 +45,12 @@ def check(subject: Subject) -> Iterator[Finding]:
                 what = (
                     f"{event.text} is not installed where lint runs, so what it does was not judged. "
                     "Install what the application needs; or say it here, with op."
+                )
+            elif event.kind == "unrun":
+                what = (
+                    f"{_short(event.text)} is more than an operation, and with --no-run nothing of a "
+                    "version file's author is run: what this revision does was not judged, and later "
+                    "ones without what it makes."
                 )
             elif event.kind == "hidden":
                 what = (

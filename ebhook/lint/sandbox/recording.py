@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ebhook.lint.sandbox import absent, guard
+from ebhook.lint.sandbox import absent, bounds, guard
 from ebhook.lint.sandbox.driver import SandboxConnection
 from ebhook.lint.sandbox.tape import Event, Step, Tape
 from ebhook.lint.schema.schema import Schema
@@ -59,7 +59,7 @@ class RecordedRun:
     @property
     def complete(self) -> bool:
         """Was all of it seen: did it end, and ask for nothing that is not known here?"""
-        unseen = {"read", "asked", "outside", "absent", "hidden"}
+        unseen = {"read", "asked", "outside", "absent", "hidden", "unrun"}
         return self.failure is None and not any(event.kind in unseen for event in self.events)
 
     def of(self, kind: str) -> Iterator[Event]:
@@ -69,13 +69,26 @@ class RecordedRun:
 class SandboxRecorder:
     """Loads version files and records their functions; one for all revisions of a chain."""
 
-    def __init__(self, folder: Path, ini: Path | None, root: Path, server: ServerVersion) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        ini: Path | None,
+        root: Path,
+        server: ServerVersion,
+        *,
+        seconds: float = 30.0,
+    ) -> None:
+        """
+        Args:
+            seconds: that each file may take to load, and each of its functions to run.
+        """
         import sqlalchemy as sa
         import sqlalchemy.orm  # an application has it; some revisions say sa.orm
         from alembic.config import Config
         from alembic.script import ScriptDirectory
 
         self.absent: set[str] = set()
+        self._seconds = seconds
         self._config: Config = Config(str(ini) if ini else None)
         self._config.set_main_option("script_location", str(folder).replace("%", "%%"))
         self._script: ScriptDirectory = ScriptDirectory(str(folder))
@@ -187,6 +200,7 @@ class SandboxRecorder:
         try:
             with (
                 guard.closed(),
+                bounds.bounded(self._seconds),
                 contextlib.redirect_stdout(io.StringIO()),
                 contextlib.redirect_stderr(io.StringIO()),
                 warnings.catch_warnings(),

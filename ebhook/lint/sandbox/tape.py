@@ -49,11 +49,11 @@ class Event:
 
     read: it asked for rows. asked: it asked about the table `text`, which the chain has not made.
     looked: it asked about the schema, and the chain knows. commit: it committed. outside: it reached
-    out. absent: it called `text`, which is not installed. hidden: it ran the statement `text`, and
+    out. unrun: `text` is more than an operation, and files like it are not run (--no-run). absent: it called `text`, which is not installed. hidden: it ran the statement `text`, and
     what that does is not written in it.
     """
 
-    kind: Literal["read", "asked", "looked", "commit", "outside", "absent", "hidden"]
+    kind: Literal["read", "asked", "looked", "commit", "outside", "absent", "hidden", "unrun"]
     text: str
     spans: tuple[Span, ...]
 

@@ -138,13 +138,14 @@ class Schema:
     """`things` are views, triggers, routines and events: ``{("VIEW", "v"), …}``.
 
     `inline_keys`: the server makes a foreign key of REFERENCES in a column's definition.
-    `temporary`: tables of this session alone, by name.
+    `temporary`: tables of this session alone, by name. `filled`: tables that the chain put rows into.
     """
 
     tables: Mapping[str, Table] = field(default_factory=dict)
     things: frozenset[tuple[str, str]] = frozenset()
     inline_keys: bool = False
     temporary: frozenset[str] = frozenset()
+    filled: frozenset[str] = frozenset()
 
     def table(self, name: str) -> Table | None:
         return self.tables.get(name)
