@@ -111,8 +111,7 @@ class SetOption(OfTable):
         if not isinstance(other, SetOption | Convert) or not self.is_of(other):
             return False
         name = "charset" if isinstance(other, Convert) else other.name
-        # A character set brings a collation with it: whether the right one, the schemas tell.
-        return self.name == name or (self.name, name) == ("collate", "charset")
+        return self.name == name
 
     def undo_code(self, before: Schema) -> str:
         options = before.at_hand(self.table).options
@@ -137,6 +136,7 @@ class Convert(OfTable):
     """CONVERT TO CHARACTER SET: every text column is changed."""
 
     charset: str
+    collation: str | None = None
 
     @property
     def thing(self) -> str:
@@ -151,6 +151,8 @@ class Convert(OfTable):
         )
         options = {k: v for k, v in table.options.items() if k != "collate"}
         options["charset"] = self.charset
+        if self.collation:
+            options["collate"] = self.collation
         return replace(table, columns=columns, options=options, row_versions=0)
 
     def is_undone_by(self, other: Change) -> bool:

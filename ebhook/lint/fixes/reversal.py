@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -20,6 +20,7 @@ from ebhook.lint.changes.keys import (
 )
 from ebhook.lint.changes.rows import Data, OpaqueStatement, Read, SessionStatement
 from ebhook.lint.changes.tables import (
+    Convert,
     CreateTable,
     DropTable,
     Rebuild,
@@ -204,6 +205,8 @@ def _part_of(subject: Subject, undone: Done) -> bool:
         for one in subject.done
     ):
         return True  # the index that the server made for a foreign key
+    if isinstance(change, SetOption) and change.name == "collate":
+        return _sets_charset(change.table, subject.done)
     if isinstance(change, Data):
         touched = {table for one in subject.done if isinstance(one.change, Data)
                    for table in one.change.tables}  # fmt: skip
@@ -227,6 +230,8 @@ def _goes_along(subject: Subject, done: Done) -> bool:
         return True
     if isinstance(change, RenameTable):
         return change.new in drops
+    if isinstance(change, SetOption) and change.name == "collate":
+        return _sets_charset(change.table, subject.undone)
     gone = {
         one.change.name.lower()
         for one in subject.undone
@@ -243,6 +248,16 @@ def _rows_are_changed(subject: Subject, done: Done) -> bool:
     """Are they rows of a table whose rows downgrade() changes? One DELETE may be for many INSERTs."""
     return isinstance(done.change, Data) and any(
         done.change.is_undone_by(undone.change) for undone in subject.undone
+    )
+
+
+def _sets_charset(table: str, those: Iterable[Done]) -> bool:
+    """A character set brings a collation with it: whether the right one, the schemas tell."""
+    return any(
+        isinstance(one.change, Convert | SetOption)
+        and one.change.table == table
+        and getattr(one.change, "name", "charset") == "charset"
+        for one in those
     )
 
 

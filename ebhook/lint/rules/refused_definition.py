@@ -72,7 +72,7 @@ def _problems(done: Done, server: ServerVersion) -> Iterator[Problem]:
             words = "MariaDB has no DROP CHECK"
             yield 1064, words, f"ALTER TABLE {change.table} DROP CONSTRAINT {change.name}"
         case Convert():
-            yield from _charset(change.charset, None, server)
+            yield from _charset(change.charset, change.collation, server)
 
 
 def _column(column: Column, table: Table, server: ServerVersion) -> Iterator[Problem]:

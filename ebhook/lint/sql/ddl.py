@@ -269,10 +269,11 @@ class _Reader(Elements):
             if not (cursor.accept("CHARACTER", "SET") or cursor.accept("CHARSET")):
                 raise cursor.unexpected()
             charset = cursor.next().text.strip("'`\"").lower()
+            collation = None
             if cursor.accept("COLLATE"):
                 cursor.accept("=")
-                cursor.next()
-            self.add(Convert(table, charset), start)
+                collation = cursor.next().text.strip("'`\"").lower()
+            self.add(Convert(table, charset, collation), start)
         elif cursor.word in _PARTITIONING or cursor.word == "ORDER":
             self.rest(table)
         elif cursor.word in ("FORCE", "DISCARD", "IMPORT"):
