@@ -18,6 +18,7 @@ from pymysql.err import MySQLError
 
 from ebhook.database.connection import Connection, errno, quoted, rows
 from ebhook.database.errno import ABSENT, LOST, PASSING
+from ebhook.sql.masking import masked
 from ebhook.sql.statement import Object, bare, touched
 
 # So many looks at one table each take as long as reading the names of a few hundred.
@@ -266,7 +267,7 @@ class ObjectInspector:
                 self._names = self._all_names() | {one.name.lower()}
             return None
         text = next((v for v in row[1:] if isinstance(v, str) and v.startswith(_CREATES)), "")
-        return re.sub(r" AUTO_INCREMENT=\d+", "", text)
+        return masked(re.sub(r" AUTO_INCREMENT=\d+", "", text))
 
     def _all_names(self) -> set[str]:
         sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"

@@ -24,6 +24,7 @@ from ebhook.journal.replay import Replay
 from ebhook.journal.replies import Place, Reply
 from ebhook.journal.revision_session import Execute, RevisionSession
 from ebhook.journal.table import Entry, Journal, fold
+from ebhook.sql.masking import masked
 from ebhook.sql.statement import Kind, Object, Touched, bare, may_commit, plain, touched
 
 # A read whose answer belongs to the session, which a later run must have for itself.
@@ -369,12 +370,15 @@ class Recorder:
         )
 
     def _fitting(self, pending: Pending) -> dict[str, object]:
-        """The columns of `pending`, so short that the statement which writes them is not too long."""
-        text, objects = pending.sql, pending.dumped()
+        """The columns of `pending`: without passwords, and so short that the statement which writes
+        them is not too long."""
+        text, objects = masked(pending.sql), pending.dumped()
+        if text != pending.sql:  # the digest recognises it
+            text = shortened(text, self.position.after(pending.sql).digest)
         if len(text) + len(objects) > ROOM_UNASKED:
             room = self.journal.inspector.packet() // 16  # each byte may take two
             if len(text.encode()) > room:
-                text = shortened(text, self.position.after(text).digest)
+                text = shortened(text, self.position.after(pending.sql).digest)
             if len(objects.encode()) > room:
                 before = tuple(look and hashed(look) for look in pending.before)
                 objects = replace(pending, before=before).dumped()

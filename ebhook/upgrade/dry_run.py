@@ -14,6 +14,7 @@ from pymysql.cursors import Cursor
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import Connection
 from ebhook.results import PlannedStatement
+from ebhook.sql.masking import masked
 from ebhook.sql.statement import Kind, kind_of
 
 
@@ -62,7 +63,7 @@ class DryRunListener:
         if kind_of(text) is Kind.READ:
             query(text)
             return
-        self.statements.append(PlannedStatement(text, self.running, adds_column))
+        self.statements.append(PlannedStatement(masked(text), self.running, adds_column))
         query(f"SELECT {', '.join(['NULL'] * returning)}" if returning else "DO 0")
 
     def refuse(self, error: Exception) -> None:

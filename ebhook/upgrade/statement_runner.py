@@ -17,6 +17,7 @@ from ebhook.database.errno import ABSENT, DENIED, IN_THE_WAY, LOST, READ_ONLY, E
 from ebhook.database.retry import retrying
 from ebhook.events import AlgorithmFallback, Emit, StatementDone, StatementRetried
 from ebhook.settings import DdlSettings
+from ebhook.sql.masking import masked
 from ebhook.sql.statement import Kind, table_of
 
 # From the cheapest to the costliest; "copy" leaves the choice to the server.
@@ -84,7 +85,7 @@ class Runner:
         self._run(query, sql, adds_column=adds_column)
         seconds = time.monotonic() - began
         if seconds >= LONG:
-            self.emit(StatementDone(self.tenant, sql, seconds))
+            self.emit(StatementDone(self.tenant, masked(sql), seconds))
 
     def _run(self, query: Callable[[str], Any], sql: str, *, adds_column: bool) -> None:
         if not adds_column:
@@ -100,7 +101,7 @@ class Runner:
                 if algorithm == self.settings.algorithm:  # the settings allow no other
                     self.gave_up = error
                     raise
-                self.emit(AlgorithmFallback(self.tenant, sql, algorithm, text_of(error)))
+                self.emit(AlgorithmFallback(self.tenant, masked(sql), algorithm, text_of(error)))
 
     def _variants(self, sql: str) -> Iterator[tuple[str, str]]:
         for name, clause in ALGORITHMS.items():
@@ -142,7 +143,7 @@ class Runner:
 
         def announce(state: Any) -> None:
             reason = text_of(state.outcome.exception().error)
-            self.emit(StatementRetried(self.tenant, sql, reason, self._blocker(sql)))
+            self.emit(StatementRetried(self.tenant, masked(sql), reason, self._blocker(sql)))
 
         retry = retrying(
             on=_Busy,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -313,3 +314,32 @@ def test_a_table_that_has_come_meanwhile_is_looked_at(clinic: Clinic, makes: str
         assert half.pending.before[0] is not None
 
     assert f"SHOW CREATE TABLE `{clinic.name}`.`other`" in clinic.said
+
+
+def test_a_password_in_a_statement_is_kept_nowhere(clinic: Clinic, tmp_path: Path) -> None:
+    """Neither in the journal, nor in the question and its answer, nor in the log. The statement is
+    recognised all the same, and another password in its place is not the same statement."""
+    user = f"u_{clinic.name[-8:]}"
+    create = f"CREATE USER {user} IDENTIFIED BY 'hunter2-%s'"
+    clinic.statements("a002", EMAIL, create % "one", PHONE, after="a001")
+    log = tmp_path / "ebhook.log"
+    try:
+        clinic.dies("CREATE USER", Where.AFTER)
+        kept = str(clinic.ask("SELECT * FROM migration_journal"))
+        asked = clinic.cli("boot", "--log-file", str(log))
+        shown = clinic.cli("resolve", clinic.name, "--applied", "--log-file", str(log))
+        clinic.statements("a002", EMAIL, create % "two", PHONE, after="a001")
+        other = clinic.cli("upgrade", "--log-file", str(log))
+        clinic.statements("a002", EMAIL, create % "one", PHONE, after="a001")
+        done = clinic.cli("upgrade", "--log-file", str(log))
+        dry = clinic.cli("status")
+    finally:
+        clinic.ask(f"DROP USER IF EXISTS {user}")
+
+    assert (asked.code, shown.code, other.code, done.code) == (2, 0, 2, 0), done.stderr
+    assert "IDENTIFIED BY '***'" in asked.stdout + asked.stderr
+    everything = [kept, log.read_text(), str(clinic.ask("SELECT * FROM migration_journal"))]
+    everything += [
+        part for ran in (asked, shown, other, done, dry) for part in (ran.stdout, ran.stderr)
+    ]
+    assert not [text for text in everything if "hunter2" in text]
