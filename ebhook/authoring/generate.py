@@ -21,8 +21,9 @@ from ebhook.errors import ChainBroken, EbhookError
 from ebhook.next_command import ebhook, then
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
+from ebhook.upgrade.alembic_config import alembic_config
 from ebhook.upgrade.engine_handover import GivenConnection
-from ebhook.upgrade.project import Project, alembic_config
+from ebhook.upgrade.project import Project
 
 if TYPE_CHECKING:
     from alembic.operations.ops import MigrationScript

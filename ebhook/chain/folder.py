@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from ebhook.chain import checksums
 from ebhook.chain.graph import Chain, heads_of, in_order
@@ -144,25 +145,71 @@ def ini_file(folder: Path) -> Path | None:
     return None
 
 
+def toml_file(folder: Path) -> Path | None:
+    """The pyproject.toml whose [tool.alembic] belongs to a migrations folder: beside it, or further up."""
+    for place in folder.parents:
+        path = place / "pyproject.toml"
+        options = _toml(path)
+        if options:
+            named = str(options.get("script_location") or folder).replace("%(here)s", str(place))
+            return path if (place / named).resolve() == folder.resolve() else None
+    return None
+
+
 def version_folders(folder: Path) -> list[Path]:
-    """Where the version files are: ``versions``, unless alembic.ini has version_locations."""
+    """Where the version files are: ``versions``, unless alembic.ini or pyproject.toml has
+    version_locations."""
     ini = ini_file(folder)
     listed = _option(ini, "version_locations") if ini is not None else ""
-    if ini is None or not listed:
-        return [folder / "versions"]
-    # As Alembic splits it; what is relative starts where its command is run.
-    separator = _option(ini, "path_separator") or _option(ini, "version_path_separator")
-    separator = {"os": os.pathsep, "space": " ", "newline": "\n"}.get(separator, separator)
-    parts = listed.split(separator) if separator else re.split(r", *| +", listed)
-    start = folder.parent if ini.parent == folder else ini.parent
-    places = (start / part.strip() for part in parts if part.strip())
-    return list(dict.fromkeys(places))
+    if ini is not None and listed:
+        # As Alembic splits it; what is relative starts where its command is run.
+        separator = _option(ini, "path_separator") or _option(ini, "version_path_separator")
+        separator = {"os": os.pathsep, "space": " ", "newline": "\n"}.get(separator, separator)
+        parts = listed.split(separator) if separator else re.split(r", *| +", listed)
+        start = folder.parent if ini.parent == folder else ini.parent
+    else:
+        start, options = _toml_options(folder)
+        parts = [
+            str(part).replace("%(here)s", str(start)).replace("%%", "%")
+            for part in options.get("version_locations") or ()
+        ]
+    places = [start / part.strip() for part in parts if part.strip()]
+    return list(dict.fromkeys(places)) or [folder / "versions"]
 
 
 def _is_recursive(folder: Path) -> bool:
     ini = ini_file(folder)
     wish = _option(ini, "recursive_version_locations") if ini is not None else ""
+    if not wish:
+        _, options = _toml_options(folder)
+        wish = str(options.get("recursive_version_locations", ""))
     return wish.lower() in ("true", "1", "yes", "on")
+
+
+def _toml_options(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Where [tool.alembic] is, and what it says; nothing where there is none."""
+    path = toml_file(folder)
+    return (path.parent, _toml(path)) if path is not None else (folder.parent, {})
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return {}
+    if b"alembic" not in text:
+        return {}
+    import tomllib  # late: most projects have none
+
+    try:
+        found = tomllib.loads(text.decode()).get("tool", {}).get("alembic", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ChainBroken(
+            f"{path} cannot be read: {error}.",
+            "No database was touched.",
+            "Mend the file, then: ebhook history",
+        ) from None
+    return found if isinstance(found, dict) else {}
 
 
 def _option(ini: Path, name: str) -> str:

@@ -18,7 +18,12 @@ from ebhook.secret import Secret
 if TYPE_CHECKING:
     import sqlalchemy
 
-DRIVERS = ("mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql")
+# What a URL may begin with. ebhook connects by PyMySQL; the driver is the one that env.py's engine has.
+DRIVERS = tuple(
+    f"{dialect}{driver}"
+    for dialect in ("mysql", "mariadb")
+    for driver in ("", "+pymysql", "+mysqldb", "+mysqlconnector", "+aiomysql", "+asyncmy")
+)
 
 # What a URL may ask of a connection: the names are PyMySQL's and SQLAlchemy's.
 OPTIONS = frozenset({
@@ -66,6 +71,7 @@ class Url:
     database: str | None = None
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
     credential: Credential | None = None  # keeps or makes the password
+    driver: str = "mysql+pymysql"  # SQLAlchemy's name for dialect and driver
 
     def for_sqlalchemy(self) -> sqlalchemy.URL:
         """The same as SQLAlchemy's own, password included: its releases differ in how they write the
@@ -73,7 +79,7 @@ class Url:
         from sqlalchemy import URL
 
         return URL.create(
-            "mysql+pymysql",
+            self.driver,
             username=self.user,
             password=self.password.reveal() if self.password is not None else None,
             host=self.host,
@@ -100,7 +106,9 @@ def parse_url(text: str) -> Url:
     if match is None:
         raise UrlInvalid("is not a database URL (mysql+pymysql://user:password@host:port/name)")
     if match["driver"] not in DRIVERS:
-        raise UrlInvalid(f"names the driver {match['driver']!r}; ebhook speaks {DRIVERS[1]!r}")
+        raise UrlInvalid(
+            f"names the driver {match['driver']!r}; ebhook knows {', '.join(DRIVERS[:6])}"
+        )
     if match["password"] is not None and "@" in match.string[match.end("password") + 1 :]:
         # Read as it stands, a part of the password would be the host, and be shown.
         raise UrlInvalid("has more than one @; write the one in the password as %40")
@@ -119,6 +127,7 @@ def parse_url(text: str) -> Url:
         password=Secret(unquote(match["password"])) if match["password"] is not None else None,
         database=unquote(match["database"]) if match["database"] else None,
         options=options,
+        driver=match["driver"] if "+" in match["driver"] else f"{match['driver']}+pymysql",
     )
 
 

@@ -13,13 +13,11 @@ import ast
 import builtins
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 
-from ebhook.chain.version_file import parsed
 from ebhook.upgrade.project import Project
+from ebhook.upgrade.stock_env import is_stock, module_of
 
-_TEMPLATES = {"alembic": ("generic", "pyproject"), "flask_migrate": ("flask",)}
 _MODULES = ("sqlalchemy", "sqlalchemy.dialects", "sqlalchemy.sql", "sqlalchemy.types")
 _BUILTINS = {
     "print", "len", "range", "enumerate", "zip", "sorted", "reversed", "list", "dict", "set", "tuple",
@@ -39,10 +37,17 @@ _NEVER = (ast.Global, ast.Nonlocal, ast.ClassDef, ast.AsyncFunctionDef, ast.Awai
 
 
 def is_stateless(project: Project, revisions: Iterable[str]) -> bool:
-    """Has a process that ran these revisions, under this project's env.py, nothing left of it?"""
+    """Has a process that ran these revisions, under this project's env.py, nothing left of it?
+
+    What an application's listeners to events of SQLAlchemy keep, nobody knows.
+    """
     hooked = "on_version_apply" in getattr(_migrate(project), "configure_args", {})
     stock = not project.settings.env_py or (is_stock(project.env_py) and not hooked)
-    return stock and all(is_plain(project.chain.revisions[id].path) for id in revisions)
+    return (
+        stock
+        and not project.app_listens
+        and all(is_plain(project.chain.revisions[id].path) for id in revisions)
+    )
 
 
 def _migrate(project: Project) -> object:
@@ -50,22 +55,10 @@ def _migrate(project: Project) -> object:
     return extensions.get("migrate")
 
 
-@lru_cache
-def is_stock(env_py: Path) -> bool:
-    """Is it the template of Alembic or Flask-Migrate, as installed, but for comments and line breaks?"""
-    ours = _dumped(env_py)
-    return ours is not None and any(
-        ours == _dumped(Path(place, "templates", name, "env.py"))
-        for package, names in _TEMPLATES.items()
-        for name in names
-        for place in getattr(find_spec(package), "submodule_search_locations", None) or ()
-    )
-
-
 @lru_cache(maxsize=1024)
 def is_plain(version_file: Path) -> bool:
     """Is there nothing in it that could keep something?"""
-    tree = _parsed(version_file)
+    tree = module_of(version_file)
     if tree is None:
         return False
     nodes = list(ast.walk(tree))
@@ -82,28 +75,6 @@ def is_plain(version_file: Path) -> bool:
     return all(map(_is_plain_outside, tree.body)) and all(
         id(node) in harmless or _is_plain_inside(node, known, outside) for node in nodes
     )
-
-
-def _parsed(file: Path) -> ast.Module | None:
-    """Without its docstrings, and other texts that stand alone."""
-    try:
-        tree = parsed(file.read_bytes())
-    except (OSError, SyntaxError):
-        return None
-    tree.body = [node for node in tree.body if not _is_text(node)]
-    return tree
-
-
-def _dumped(file: Path) -> str | None:
-    tree = _parsed(file)
-    try:
-        return ast.dump(tree) if tree is not None else None
-    except RecursionError:
-        return None
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _names(node: ast.AST) -> set[str]:

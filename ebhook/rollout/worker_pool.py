@@ -29,7 +29,7 @@ from ebhook.errors import EbhookError, StateUnknown, Stopped, Transient
 from ebhook.events import Emit, Event, PasswordRead, Printed
 from ebhook.next_command import ebhook, then
 from ebhook.rollout.messages import Finished
-from ebhook.rollout.worker_process import LineWriter
+from ebhook.rollout.worker_process import Lines
 from ebhook.settings import Settings
 from ebhook.upgrade.messages import Order
 
@@ -82,7 +82,7 @@ class WorkerOutput:
 
     def __init__(self, reader: int, emit: Emit) -> None:
         self._reader = reader
-        self._lines = LineWriter(lambda line: emit(Printed("", line)))
+        self._lines = Lines(lambda line: emit(Printed("", line)), reader)
         self.ended = False
 
     def fileno(self) -> int:
@@ -92,12 +92,12 @@ class WorkerOutput:
         """Hands on what is there, and waits for nothing that is not."""
         data = os.read(self._reader, 65536)
         self.ended = not data
-        self._lines.write(data.decode("utf-8", "replace"))
+        self._lines.write(data)
 
     def close(self) -> None:
         while not self.ended and wait([self.fileno()], 0):
             self.drain()
-        self._lines.flush()
+        self._lines.end()
         os.close(self._reader)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
-from io import TextIOBase
+from io import BufferedWriter, RawIOBase, TextIOWrapper
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
@@ -38,6 +38,8 @@ from ebhook.settings import Settings
 from ebhook.upgrade.messages import Order
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from ebhook.upgrade.engine_handover import EnvRehearsal
     from ebhook.upgrade.project import Project
 
@@ -210,14 +212,17 @@ def _work(out: Connection, project: Project, order: Order) -> None:
     try:
         from ebhook.rollout.reuse import is_stateless
 
-        lines = LineWriter(lambda line: out.send(Printed(order.tenant.name, line)))
-        sys.stdout = sys.stderr = lines
+        def say(line: str) -> None:
+            out.send(Printed(order.tenant.name, line))
+
+        sys.stdout, sys.stderr = streams = LineWriter(say, 1), LineWriter(say, 2)
         free = True
         while free:
             finished = _carry_out(project, order, out.send, lambda: bool(stopped) or out.poll())
             moved = finished.moved
             free = moved is not None and is_stateless(project, moved.revisions) and not stopped
-            lines.flush()
+            for stream in streams:
+                stream.end_line()
             out.send(replace(finished, free=free))
             if free:
                 idle = True
@@ -257,23 +262,50 @@ def _bug(order: Order, error: BaseException) -> StateUnknown:
     )
 
 
-class LineWriter(TextIOBase):
-    """Text output, handed on line by line."""
+class LineWriter(TextIOWrapper):
+    """Text output, handed on line by line. Below it is a binary stream, and a file that is open: what
+    writes there directly goes to the output of `boot`, without the tenant's name."""
 
-    def __init__(self, handle: Callable[[str], Any]) -> None:
+    def __init__(self, handle: Callable[[str], Any], descriptor: int) -> None:
+        super().__init__(
+            BufferedWriter(Lines(handle, descriptor)),
+            encoding="utf-8",
+            errors="backslashreplace",
+            line_buffering=True,
+        )
+
+    def end_line(self) -> None:
+        """Hands on what has no line end yet."""
+        self.flush()
+        lines: Lines = self.buffer.raw  # type: ignore[attr-defined]
+        lines.end()
+
+
+class Lines(RawIOBase):
+    """Bytes, cut into lines. `descriptor` is what `fileno` says."""
+
+    def __init__(self, handle: Callable[[str], Any], descriptor: int) -> None:
         self._handle = handle
-        self._rest = ""
+        self._descriptor = descriptor
+        self._rest: list[bytes] = []  # of a line: joined once, when it ends
 
     def writable(self) -> bool:
         return True
 
-    def write(self, text: str) -> int:
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            self._handle(line)
-        return len(text)
+    def fileno(self) -> int:
+        return self._descriptor
 
-    def flush(self) -> None:
-        if self._rest:
-            self._handle(self._rest)
-            self._rest = ""
+    def write(self, data: Buffer) -> int:
+        given = bytes(data)
+        *lines, rest = given.split(b"\n")
+        for line in lines:
+            self._rest.append(line)
+            self.end(always=True)
+        if rest:
+            self._rest.append(rest)
+        return len(given)
+
+    def end(self, *, always: bool = False) -> None:
+        line, self._rest = b"".join(self._rest), []
+        if line or always:
+            self._handle(line.decode("utf-8", "backslashreplace"))

@@ -131,6 +131,12 @@ class ChainSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ticket: Name = r"[A-Z]+-\d+"
 
 
+class AlembicSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`x`: what ``alembic -x key=value`` gives to env.py, an item each."""
+
+    x: tuple[Name, ...] = ()
+
+
 class LintSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`server` is what statements are judged for. `after`: judge only what comes after it.
 
@@ -206,6 +212,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     rollout: RolloutSettings = RolloutSettings()
     ddl: DdlSettings = DdlSettings()
     chain: ChainSettings = ChainSettings()
+    alembic: AlembicSettings = AlembicSettings()
     lint: LintSettings = LintSettings()
     tls: TlsSettings = TlsSettings()
     boot: BootSettings = BootSettings()
@@ -237,6 +244,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "rollout": RolloutSettings,
     "ddl": DdlSettings,
     "chain": ChainSettings,
+    "alembic": AlembicSettings,
     "lint": LintSettings,
     "tls": TlsSettings,
     "boot": BootSettings,

@@ -80,11 +80,12 @@ class AlembicRun:
         Raises what went wrong as one of ebhook's errors.
         """
         cut_short: list[bool] = []
-        url = login_of(self.listener.connection, self.tenant.url)
+        login = login_of(self.listener.connection, self.tenant.url)
+        url = replace(login, database=self.tenant.database)
         handover = EngineHandover(
             self.listener.connection,
             self.listener,
-            replace(url, database=self.tenant.database),
+            url,
             self.project.rehearsal,
             lambda: self.listener.lost,
         )

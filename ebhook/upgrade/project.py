@@ -11,7 +11,6 @@ import contextlib
 import io
 import logging
 import logging.config  # nearly every env.py wants it: once for all workers
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,14 +24,16 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from ebhook.aws.deployed import flask_app_of
-from ebhook.chain.folder import ini_file, version_folders
 from ebhook.chain.graph import Chain
 from ebhook.database.connection import errno, text_of
 from ebhook.database.url import Url
 from ebhook.errors import ChainBroken, EbhookError, Refused, SettingsFailed
 from ebhook.next_command import ebhook, then
 from ebhook.settings import Settings
+from ebhook.upgrade.alembic_config import alembic_config
 from ebhook.upgrade.engine_handover import EngineRehearsal, EnvRehearsal
+from ebhook.upgrade.stock_env import is_stock
+from ebhook.upgrade.version_scripts import import_all, show_chain
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -62,6 +63,7 @@ class Project:
     script: ScriptDirectory
     app: Any = None
     rehearsal: EnvRehearsal | None = None  # None: env.py has not been rehearsed
+    app_listens: bool = False  # the application listens to events of SQLAlchemy
 
     @property
     def env_py(self) -> Path:
@@ -148,6 +150,10 @@ class Project:
             # A login of its own that fails may be one too many (1040, 1203, 1226): that passes.
             if not errno(error) and not isinstance(error, OSError):
                 raise self.env_failed(error) from None
+        try:
+            import_all(self.script)  # after env.py, as Alembic does
+        except Exception as error:
+            raise unloadable(self.settings, error) from None
         return found[0] if found else EnvRehearsal()
 
     def env_failed(self, error: BaseException) -> EbhookError:
@@ -191,7 +197,7 @@ class Project:
             configured.append(theirs)
             if len(configured) > 1:
                 raise self._several()
-            self._check(theirs)
+            self._check(theirs, url.database)
             for name in ("url", "dialect_name", "dialect_opts", "as_sql"):
                 theirs.pop(name, None)
             configure(environment, connection, theirs)
@@ -225,7 +231,7 @@ class Project:
             "One tenant is one database: use a single-database env.py, or set env_py = false.",
         )
 
-    def _check(self, options: dict[str, Any]) -> None:
+    def _check(self, options: dict[str, Any], database: str | None) -> None:
         table = options.get("version_table", "alembic_version")
         if table != self.settings.version_table:
             raise SettingsFailed(
@@ -234,7 +240,8 @@ class Project:
                 "No revision was run.",
                 f'Set version_table = "{table}" in ebhook.toml (EBHOOK_VERSION_TABLE)',
             )
-        if options.get("version_table_schema"):
+        elsewhere = options.get("version_table_schema")
+        if elsewhere and elsewhere != database:
             raise ChainBroken(
                 f"{self.env_py} keeps its revision in another database "
                 f"({options['version_table_schema']!r}).",
@@ -244,7 +251,9 @@ class Project:
 
 
 def load_project(settings: Settings, chain: Chain) -> Project:
-    """Loads Alembic's view of the folder, every version module, and the Flask application.
+    """Loads Alembic's view of the folder, and the Flask application.
+
+    The version files are imported where that cannot differ from what it is after env.py has run.
 
     Raises:
         SettingsFailed: the Flask application cannot be loaded.
@@ -252,34 +261,35 @@ def load_project(settings: Settings, chain: Chain) -> Project:
     """
     # Our own events say it; env.py's logging set-up would say it once more.
     logging.getLogger("alembic.runtime.migration").addFilter(lambda r: r.levelno > logging.INFO)
+    before = _listeners()
     app = _load_app(settings) if _wants_flask(settings) else None
+    listens = _listeners() > before
     try:
         config = alembic_config(settings, app)
         script = ScriptDirectory.from_config(config)
-        for _ in script.walk_revisions():
-            pass
+        show_chain(script, chain)
+        if not settings.env_py or is_stock(settings.folder / "env.py"):
+            import_all(script)  # nothing that env.py does first could matter: once for all workers
     except Exception as error:  # whatever a version file raises when it is imported
-        raise ChainBroken(
-            f"{settings.folder} cannot be loaded: {where(error, settings.folder)}",
-            "No database was touched.",
-            then("Mend the file, then: ", ebhook("history")),
-        ) from None
-    order_dependencies(script.walk_revisions())
+        raise unloadable(settings, error) from None
     # op.create_table makes the indexes of its table in the order of a set, another one in each
     # process: a revision that is resumed must issue the same statements again.
     sa.event.listen(sa.Table, "before_create", _sort_indexes)
-    return Project(settings, chain, config, script, app)
+    return Project(settings, chain, config, script, app, app_listens=listens)
 
 
-def order_dependencies(revisions: Iterable[Any]) -> None:
-    """Alembic keeps what a revision depends on in a set: its plan would differ from process to process,
-    and a half-applied revision has to be the next one in each."""
-    for revision in revisions:
-        if revision is not None and revision.dependencies:
-            named = list(revision._resolved_dependencies)
-            revision._normalized_resolved_dependencies = tuple(
-                sorted(revision._normalized_resolved_dependencies, key=named.index)
-            )
+def _listeners() -> int:
+    """How many functions listen to SQLAlchemy's events, on whatever class or object."""
+    return len(sa.event.registry._key_to_collection)
+
+
+def unloadable(settings: Settings, error: BaseException) -> ChainBroken:
+    """The error for a folder, or a version file, that raises when it is imported."""
+    return ChainBroken(
+        f"{settings.folder} cannot be loaded: {where(error, settings.folder)}",
+        "No database was touched.",
+        then("Mend the file, then: ", ebhook("history")),
+    )
 
 
 class _Unopened(sa.Connection):
@@ -373,27 +383,3 @@ def _load_app(settings: Settings) -> Any:
             "No database was touched.",
             "Set flask_app (EBHOOK_FLASK_APP or FLASK_APP), or env_py = false to run without env.py",
         ) from None
-
-
-def alembic_config(settings: Settings, app: Any = None) -> Config:
-    """Alembic's Config, as the application's own tools would make it; `app` is a Flask one."""
-    migrate = app.extensions.get("migrate") if app is not None else None
-    if migrate is not None:
-        with app.app_context():
-            config: Config = migrate.migrate.get_config(str(settings.folder))
-    else:
-        ini = ini_file(settings.folder)
-        config = Config(str(ini) if ini else None)
-    config.set_main_option("script_location", str(settings.folder).replace("%", "%%"))
-    places = [str(place) for place in version_folders(settings.folder)]
-    before = config.get_main_option("prepend_sys_path")
-    separator = {"os": os.pathsep, "space": " ", "newline": "\n"}.get(
-        config.get_main_option("path_separator") or "", config.get_main_option("path_separator")
-    )
-    for option in ("path_separator", "version_path_separator"):  # the latter before Alembic 1.16
-        config.set_main_option(option, "newline")
-    if before:  # it is split by the same separator
-        parts = before.split(separator) if separator else re.split(r"[,: ]+", before)
-        config.set_main_option("prepend_sys_path", "\n".join(parts).replace("%", "%%"))
-    config.set_main_option("version_locations", "\n".join(places).replace("%", "%%"))
-    return config

@@ -20,7 +20,7 @@ from ebhook.chain.folder import ini_file, read_chain, read_revisions, version_fo
 from ebhook.chain.graph import Chain, in_order
 from ebhook.chain.revision import Revision
 from ebhook.errors import ChainBroken, Exit, UsageFailed
-from ebhook.upgrade.project import order_dependencies
+from ebhook.upgrade.version_scripts import order_dependencies
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ebhook.rollout.reuse import is_plain, is_stock
+from ebhook.rollout.reuse import is_plain
+from ebhook.upgrade.stock_env import is_stock
 
 HEAD = '''\
 """JMS-1 add clients"""
