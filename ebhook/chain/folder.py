@@ -207,7 +207,7 @@ def _toml(path: Path) -> dict[str, Any]:
         raise ChainBroken(
             f"{path} cannot be read: {error}.",
             "No database was touched.",
-            "Mend the file, then: ebhook history",
+            then("Mend the file, then: ", ebhook("history")),
         ) from None
     return found if isinstance(found, dict) else {}
 

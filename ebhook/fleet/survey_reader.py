@@ -226,19 +226,26 @@ def present_schemas(connection: Connection, tenants: Iterable[Tenant]) -> Mappin
 
 
 def _tables(connection: Connection, schemas: list[str], tables: list[str]) -> set[tuple[str, str]]:
-    """The (schema, table) that exist. Names alone are read from no table's definition, so lists
+    """The (schema, table) that exist, as they were asked for, on a server that knows one case alone,
+    too. Names alone are read from no table's definition, so lists
     are the quickest way: 200 look-ups by UNION take MySQL most of a second."""
     if not schemas:
         return set()
-    marks = ", ".join(["%s"] * len(schemas)), ", ".join(["%s"] * len(tables))
+    lower = {table.lower(): table for table in tables}
+    names = dict.fromkeys([*tables, *lower])
+    marks = ", ".join(["%s"] * len(schemas)), ", ".join(["%s"] * len(names))
     found = rows(
         connection,
-        "SELECT table_schema, table_name FROM information_schema.tables "
+        "SELECT table_schema, table_name, @@lower_case_table_names FROM information_schema.tables "
         f"WHERE table_schema IN ({marks[0]}) AND table_name IN ({marks[1]})",
         *schemas,
-        *tables,
+        *names,
     )
-    return {(str(schema), str(table)) for schema, table in found}
+    asked = {
+        (str(schema), lower.get(str(table).lower(), "") if folds else str(table))
+        for schema, table, folds in found
+    }
+    return {(schema, table) for schema, table in asked if table in tables}
 
 
 def _columns(connection: Connection, schemas: list[str], table: str) -> dict[str, set[str]]:
