@@ -106,9 +106,7 @@ def parse_url(text: str) -> Url:
     if match is None:
         raise UrlInvalid("is not a database URL (mysql+pymysql://user:password@host:port/name)")
     if match["driver"] not in DRIVERS:
-        raise UrlInvalid(
-            f"names the driver {match['driver']!r}; ebhook knows {', '.join(DRIVERS[:6])}"
-        )
+        raise UrlInvalid(f"names the driver {match['driver']!r}; ebhook speaks {DRIVERS[1]!r}")
     if match["password"] is not None and "@" in match.string[match.end("password") + 1 :]:
         # Read as it stands, a part of the password would be the host, and be shown.
         raise UrlInvalid("has more than one @; write the one in the password as %40")

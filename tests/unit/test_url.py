@@ -137,7 +137,7 @@ def test_hosts_that_can_be_looked_up(host: str) -> None:
         ("h:3306/acme", "is not a database URL"),
         ("mysql:/h/acme", "is not a database URL"),
         ("postgresql://h/acme", "names the driver 'postgresql'"),
-        ("mysql+mysqldb://h/acme", "names the driver 'mysql+mysqldb'"),
+        ("mysql+pyodbc://h/acme", "names the driver 'mysql+pyodbc'"),
         ("mysql://h:0/acme", "has a port that is not a number from 1 to 65535"),
         ("mysql://h:65536/acme", "has a port that is not a number from 1 to 65535"),
         ("mysql://h:x/acme", "has a port that is not a number from 1 to 65535"),
