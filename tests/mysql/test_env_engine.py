@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -261,3 +263,49 @@ def test_a_version_file_without_downgrade_is_named(clinic: Clinic) -> None:
     error = clinic.fails(ChainBroken, to="a001", downgrade=True)
 
     assert error.what == f"{path} has no downgrade()."
+
+
+# --- what else env.py may be ----------------------------------------------------------------------
+
+
+def test_an_async_env_py(clinic: Clinic) -> None:
+    """Alembic's own template, by an asynchronous driver: the lock and the journal are below it."""
+    template = Path(find_spec("alembic").origin).parent / "templates" / "async" / "env.py"  # type: ignore[union-attr, arg-type]
+    text = template.read_text().replace("fileConfig(config.config_file_name)", "pass")
+    (clinic.folder / "migrations" / "env.py").write_text(text)
+    clinic.statements("a002", EMAIL, after="a001")
+    url = clinic.proxy.url(clinic.fleet.template).replace("+pymysql", "+aiomysql")
+    clinic.succeeds(tenants_url=url)
+
+    assert clinic.columns("clients")[-1] == "email"
+
+
+def test_version_files_see_what_env_py_has_done(clinic: Clinic) -> None:
+    """They are imported after it: a variable that it sets is there, and `-x` comes from the settings."""
+    env(clinic, ("config = context.config\n", "config = context.config\nimport os\n"
+         'os.environ["COLOUR"] = context.get_x_argument(as_dictionary=True)["colour"]\n'))  # fmt: skip
+    path = clinic.revision(
+        "a002", "op.execute(f\"UPDATE clients SET name = '{COLOUR}'\")", after="a001"
+    )
+    path.write_text(
+        path.read_text().replace(
+            "\nrevision", '\nimport os\nCOLOUR = os.environ["COLOUR"]\nrevision'
+        )
+    )
+    clinic.succeeds(alembic_x="colour=red")
+
+    assert clinic.ask("SELECT DISTINCT name FROM clients") == [("red",)]
+
+
+def test_pyproject_says_where_version_files_are(clinic: Clinic) -> None:
+    """[tool.alembic] has a second folder: the head is there, and is reached."""
+    (clinic.folder / "pyproject.toml").write_text(
+        '[tool.alembic]\nscript_location = "%(here)s/migrations"\n'
+        'version_locations = ["%(here)s/migrations/versions", "%(here)s/more"]\n'
+    )
+    path = clinic.statements("a002", EMAIL, after="a001")
+    (clinic.folder / "more").mkdir()
+    path.rename(clinic.folder / "more" / path.name)
+    clinic.succeeds()
+
+    assert clinic.ask("SELECT version_num FROM alembic_version") == [("a002",)]
