@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pymysql.err import MySQLError
 
 from ebhook.chain.graph import Chain
-from ebhook.concurrency import in_threads
 from ebhook.database import tls
 from ebhook.database.connection import (
     Connection,
@@ -32,9 +31,9 @@ from ebhook.doctor.finding import DoctorFinding, Level, fail, failed, ok, warn
 from ebhook.doctor.limits import examine_limits
 from ebhook.doctor.privileges import NEEDED, OFTEN, lacking, tried
 from ebhook.doctor.proxy import examine_proxy
-from ebhook.errors import EbhookError
+from ebhook.errors import EbhookError, NoAnswer
 from ebhook.fleet.last_gate import gate_for, refusal
-from ebhook.fleet.logins import LoginGroup, by_login
+from ebhook.fleet.logins import LoginGroup, ask_side_by_side, by_login
 from ebhook.fleet.standing import Standing, Unfinished
 from ebhook.fleet.survey import survey
 from ebhook.journal import table as journal_table
@@ -45,7 +44,6 @@ from ebhook.report.lines import count
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 
-THREADS = 8
 SKEW = 5.0  # seconds that two clocks may be apart
 OLDEST = {"MySQL": (5, 7), "MariaDB": (10, 2)}  # before these, a second GET_LOCK frees the first
 
@@ -58,12 +56,24 @@ def examine_servers(
         chain: None when it is broken; then where the tenants stand is not told.
         chosen: the tenants were named: privileges are tried in each, not in one of each login.
     """
-    examined = [LoginChecks(group, settings, chosen) for group in by_login(tenants)]
     ill: set[str] = set()
-    for findings in in_threads(lambda login: list(login.examine()), examined, THREADS):
+    reached: set[str] = set()
+
+    def ask(group: LoginGroup) -> tuple[LoginChecks, list[DoctorFinding]]:
+        login = LoginChecks(group, settings, chosen)
+        return login, list(login.examine())
+
+    until = time.monotonic() + settings.rollout.deadline
+    groups = by_login(tenants)
+    for group, answer in ask_side_by_side(groups, ask, lambda one: one[0].silent, until=until):
+        login, findings = answer or (LoginChecks(group, settings, chosen), [])
+        if answer is None:
+            findings = [fail("server", login.where, "gave no answer in time", "Check the server")]
+        elif login.group is not group:
+            continue  # nothing answered at that address: that has been said
         ill.update(finding.subject for finding in findings if finding.level is Level.FAIL)
+        reached.update(tenant.name for tenant in group.tenants if login.reached)
         yield from findings
-    reached = {tenant.name for login in examined if login.reached for tenant in login.group.tenants}
     if chain is not None and reached:
         there = [tenant for tenant in tenants if tenant.name in reached]
         standings = survey(there, chain, settings, deep=True)
@@ -137,6 +147,7 @@ class LoginChecks:
     settings: Settings
     chosen: bool
     reached: bool = False
+    silent: bool = False  # nothing answered at all
 
     @property
     def url(self) -> Url:
@@ -158,12 +169,14 @@ class LoginChecks:
         if "unix_socket" not in self.url.options:
             problem = self.network()
             if problem is not None:
+                self.silent = True
                 yield problem
                 return
         began = time.monotonic()
         try:
             connection = connect(self.url, database=None, timeout=self.settings.connect_timeout)
         except EbhookError as error:
+            self.silent = isinstance(error, NoAnswer)
             yield failed("login", self.who, error)
             return
         seconds, self.reached = time.monotonic() - began, True

@@ -9,7 +9,14 @@ from functools import cached_property
 
 from pymysql.err import MySQLError
 
-from ebhook.database.connection import Connection, connect_patiently, explain
+from ebhook.database.connection import (
+    SILENCE,
+    Connection,
+    allow_silence,
+    connect_patiently,
+    explain,
+    set_and_track,
+)
 from ebhook.journal.table import Journal
 from ebhook.lock.lock import TenantLock
 from ebhook.settings import Settings
@@ -42,6 +49,8 @@ def open_tenant(
 ) -> Iterator[TenantDatabase]:
     """Connects, and closes the connection at the end; what the server refuses is explained.
 
+    No statement waits longer than `ddl.lock_wait_timeout` for what somebody else has locked.
+
     Args:
         deadline: in monotonic seconds, for a server that is away for a moment; None allows
             `connect_timeout`.
@@ -56,8 +65,19 @@ def open_tenant(
         deadline=time.monotonic() + settings.connect_timeout if deadline is None else deadline,
     )
     try:
+        _limit(connection, settings)
         yield TenantDatabase(connection, tenant, settings)
     except MySQLError as error:
         raise explain(error, tenant.url, tenant.database) from None
     finally:
         connection.close()
+
+
+def _limit(connection: Connection, settings: Settings) -> None:
+    """The session's limits: a waiting ALTER must not queue the application behind it for long, a look
+    must not wait for a year (MySQL's default), and a session behind a cut network must not keep its
+    lock for eight hours. And the server is to tell what statements do to the session."""
+    seconds = settings.ddl.lock_wait_timeout
+    allow_silence(connection, max(SILENCE, 2.0 * seconds + settings.connect_timeout))
+    limits = "SET SESSION lock_wait_timeout = %s, innodb_lock_wait_timeout = %s, wait_timeout = %s"
+    set_and_track(connection, limits, seconds, seconds, settings.ddl.wait_timeout)

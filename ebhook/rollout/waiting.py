@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from functools import partial
 from multiprocessing.connection import wait as wait_for
 
 from ebhook.chain.graph import Chain
-from ebhook.concurrency import Interruption
+from ebhook.concurrency import Background, Interruption
 from ebhook.errors import Skipped, TryAgain
 from ebhook.events import Emit, WaitingForOthers
 from ebhook.fleet.standing import Standing
@@ -40,7 +41,7 @@ def wait_for_others(
     Returns: a result for each; one that is still behind is `SKIPPED`.
     """
     pause = FIRST
-    with Interruption() as interruption:
+    with Interruption() as interruption, Background() as background:
         while True:
             ended = {s.tenant.name: settled(s, chain, plan) for s in standings}
             behind = sum(_may_change(result) for result in ended.values())
@@ -50,12 +51,30 @@ def wait_for_others(
             emit(WaitingForOthers(behind, max(left, 0.0)))
             wait_for([interruption.fileno()], min(left, pause * random.uniform(0.8, 1.2)))
             pause = min(LONGEST, pause * GROWTH)
-            standings = survey([s.tenant for s in standings], chain, settings)
+            standings = _read_again(standings, chain, settings, plan, interruption, background)
     why = "it stopped waiting" if patient else "it waits for nobody"
     results = [ended[s.tenant.name] or _behind(s, why, settings.boot.mode) for s in standings]
     for result in results:
         emit(told(result))
     return results
+
+
+def _read_again(
+    standings: Sequence[Standing],
+    chain: Chain,
+    settings: Settings,
+    plan: Plan,
+    interruption: Interruption,
+    background: Background,
+) -> Sequence[Standing]:
+    """Another look; as they were, when a signal or the deadline comes first."""
+    found: list[Sequence[Standing]] = []
+    tenants = [standing.tenant for standing in standings]
+    background.call(partial(survey, tenants, chain, settings), found.append)
+    while not found and interruption.count == 0 and (left := plan.deadline - time.monotonic()) > 0:
+        if background.fileno() in wait_for([background.fileno(), interruption.fileno()], left):
+            background.deliver()
+    return found[0] if found else standings
 
 
 def _may_change(result: Result | None) -> bool:

@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ebhook.database.connection import (
-    SILENCE,
-    Connection,
-    allow_silence,
-    login_of,
-    run,
-    set_and_track,
-    versions,
-)
+from ebhook.database.connection import login_of, run, versions
 from ebhook.errors import HalfApplied, MigrationFailed, Stopped
 from ebhook.events import Emit, PasswordRead
 from ebhook.fleet.standing import State, unknown_revision
@@ -23,7 +15,6 @@ from ebhook.journal.never_begun import has_begun
 from ebhook.journal.table import Entry, Journal
 from ebhook.next_command import ebhook, then
 from ebhook.results import PlannedStatement
-from ebhook.settings import Settings
 from ebhook.upgrade.alembic_run import AlembicRun
 from ebhook.upgrade.dry_run import DryRunListener
 from ebhook.upgrade.failure import FailureReport
@@ -50,20 +41,9 @@ def apply(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) 
         login = login_of(database.connection, url)
         if login.password is not None and login.password != url.password:
             emit(PasswordRead(login.password))
-        _prepare(database.connection, settings, read_only=order.dry_run)
+        if order.dry_run:
+            run(database.connection, "SET SESSION TRANSACTION READ ONLY")
         return TenantUpgrade(project, order, database, emit, stop).run()
-
-
-def _prepare(connection: Connection, settings: Settings, *, read_only: bool) -> None:
-    """The session's limits: a waiting ALTER must not queue the application behind it for long, and
-    a session behind a cut network must not keep its lock for eight hours. And that the server tells
-    what statements do to the session."""
-    seconds = settings.ddl.lock_wait_timeout
-    allow_silence(connection, max(SILENCE, 2.0 * seconds + settings.connect_timeout))
-    limits = "SET SESSION lock_wait_timeout = %s, innodb_lock_wait_timeout = %s, wait_timeout = %s"
-    set_and_track(connection, limits, seconds, seconds, settings.ddl.wait_timeout)
-    if read_only:
-        run(connection, "SET SESSION TRANSACTION READ ONLY")
 
 
 @dataclass

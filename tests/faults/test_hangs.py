@@ -341,7 +341,7 @@ def test_a_fork_that_is_refused_is_one_tenants_matter(
 @pytest.mark.parametrize("descriptors", [5, 8, 12, 16])
 def test_descriptors_that_are_used_up(agency: Make, server: AnyServer, descriptors: int) -> None:
     """Too few to go on with: 75 and the reason, never a defect of ebhook's."""
-    tenants = agency("linear", 4, rollout_workers=4, rollout_canary="")
+    tenants = agency("linear", 4, rollout_workers=4, rollout_canary="", rollout_deadline=30)
     limit = (
         f"import resource, runpy; resource.setrlimit(resource.RLIMIT_NOFILE, ({descriptors},) * 2)"
     )
@@ -353,7 +353,7 @@ def test_descriptors_that_are_used_up(agency: Make, server: AnyServer, descripto
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=45,
     )
 
     assert done.returncode in (0, 75), done.stderr

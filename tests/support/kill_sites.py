@@ -63,6 +63,7 @@ class Site:
             "EBHOOK_ROLLOUT_CANARY": "",
             "EBHOOK_ROLLOUT_MAX_FAILURES": "1000",
             "EBHOOK_ROLLOUT_DEADLINE": "3000",
+            "EBHOOK_BOOT_RULES": "off",  # the mixed chain breaks rules on purpose
             **self.settings,
             **more,
         }
