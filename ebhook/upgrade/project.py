@@ -31,6 +31,7 @@ from ebhook.errors import ChainBroken, EbhookError, Refused, SettingsFailed
 from ebhook.next_command import ebhook, then
 from ebhook.settings import Settings
 from ebhook.upgrade.alembic_config import alembic_config
+from ebhook.upgrade.app_listeners import listeners
 from ebhook.upgrade.engine_handover import EngineRehearsal, EnvRehearsal
 from ebhook.upgrade.stock_env import is_stock
 from ebhook.upgrade.version_scripts import import_all, show_chain
@@ -261,9 +262,8 @@ def load_project(settings: Settings, chain: Chain) -> Project:
     """
     # Our own events say it; env.py's logging set-up would say it once more.
     logging.getLogger("alembic.runtime.migration").addFilter(lambda r: r.levelno > logging.INFO)
-    before = _listeners()
-    app = _load_app(settings) if _wants_flask(settings) else None
-    listens = _listeners() > before
+    with listeners() as heard:
+        app = _load_app(settings) if _wants_flask(settings) else None
     try:
         config = alembic_config(settings, app)
         script = ScriptDirectory.from_config(config)
@@ -275,12 +275,7 @@ def load_project(settings: Settings, chain: Chain) -> Project:
     # op.create_table makes the indexes of its table in the order of a set, another one in each
     # process: a revision that is resumed must issue the same statements again.
     sa.event.listen(sa.Table, "before_create", _sort_indexes)
-    return Project(settings, chain, config, script, app, app_listens=listens)
-
-
-def _listeners() -> int:
-    """How many functions listen to SQLAlchemy's events, on whatever class or object."""
-    return len(sa.event.registry._key_to_collection)
+    return Project(settings, chain, config, script, app, app_listens=bool(heard))
 
 
 def unloadable(settings: Settings, error: BaseException) -> ChainBroken:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 import textwrap
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+import sqlalchemy
+import sqlalchemy.orm
 
 from ebhook.rollout.reuse import is_plain
+from ebhook.upgrade.app_listeners import listeners
 from ebhook.upgrade.stock_env import is_stock
 
 HEAD = '''\
@@ -154,3 +158,22 @@ def test_an_env_py_from_a_template_is_known_by_its_text(tmp_path: Path, template
     assert is_stock(env_py)
     assert not is_stock(changed)
     assert not is_stock(tmp_path / "missing.py")
+
+
+@pytest.mark.parametrize("target", ["Engine", "pool.Pool", "Table", "orm.Session"])
+def test_listeners_of_an_application_are_seen(target: str) -> None:
+    """On whatever class; those of SQLAlchemy and its extensions are no application's."""
+    place = operator.attrgetter(target)(sqlalchemy)
+    name = {"Engine": "begin", "pool.Pool": "checkout", "Table": "after_create"}.get(target)
+
+    def listener(*_: object) -> None:
+        pass
+
+    with listeners() as heard:
+        sqlalchemy.event.listen(place, name or "after_commit", listener)
+        sqlalchemy.event.remove(place, name or "after_commit", listener)
+
+        class Base(sqlalchemy.orm.DeclarativeBase):
+            pass
+
+    assert set(heard) == {listener}
