@@ -19,6 +19,9 @@ The way of a statement:
     server                the connection that has the tenant's lock
 
 tenant_upgrade.py     check, lock, check again, revision by revision, release
+engine_handover.py    the locked connection for env.py's own engine; second_connection.py reads on it
+version_scripts.py    Alembic's view of the version files; alembic_config.py its Config
+keep_alive.py         the session of a revision that pauses
 project.py            a migrations folder and its env.py, loaded once
 dry_run.py            the listener of a dry run: notes what it does not run
 failure.py            what went wrong, as an error with three parts

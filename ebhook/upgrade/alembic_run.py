@@ -46,6 +46,9 @@ class RevisionListener(ConnectionListener, Protocol):
     def version_moves(self, revision: str, *, is_last: bool) -> None:
         """Called in the transaction that moves the version."""
 
+    def kept_alive(self) -> AbstractContextManager[None]:
+        """Around the whole run."""
+
     def cut_short(self) -> None:
         """No further revision begins, though the plan has more."""
 
@@ -90,14 +93,15 @@ class AlembicRun:
             lambda: self.listener.lost,
         )
         try:
-            self.project.run(
-                handover,
-                url,
-                target=self.plan.target,
-                steps=lambda heads, _: self._steps(heads, cut_short),
-                on_version_apply=self._on_version_apply,
-                opened=self._opened,
-            )
+            with self.listener.kept_alive():
+                self.project.run(
+                    handover,
+                    url,
+                    target=self.plan.target,
+                    steps=lambda heads, _: self._steps(heads, cut_short),
+                    on_version_apply=self._on_version_apply,
+                    opened=self._opened,
+                )
             if self.failure is not None:  # and env.py has caught it
                 raise self.failure
         except EbhookError:

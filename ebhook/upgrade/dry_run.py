@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,13 @@ class DryRunListener:
     lost: bool = field(default=False, init=False)
     opening: set[str] = field(default_factory=set, init=False)
     last: None = field(default=None, init=False)  # nothing is recorded
+
+    @property
+    def wire(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def kept_alive(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def opened(self, locked: sa.Connection) -> None:
         self.statements.clear()  # SQLAlchemy's own, for the connection

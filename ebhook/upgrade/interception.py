@@ -7,6 +7,7 @@ is heard, too. ebhook's own statements use the connection itself.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from pymysql.cursors import Cursor, SSCursor
@@ -21,6 +22,10 @@ class ConnectionListener(Protocol):
     def statement(self, cursor: Cursor, text: str, query: Callable[[str], Any]) -> None:
         """In place of a statement: `text` is final, with its values; `query` runs what it is given
         on `cursor`."""
+
+    @property
+    def wire(self) -> AbstractContextManager[Any]:
+        """Held while the connection is used."""
 
     def before_commit(self) -> None: ...
 
@@ -76,8 +81,9 @@ class InterceptedConnection:
         return made
 
     def begin(self) -> None:
-        self._listener.before_commit()
-        self._connection.begin()
+        with self._listener.wire:
+            self._listener.before_commit()
+            self._connection.begin()
 
     def commit(self) -> None:
         if not self._ended:
@@ -95,14 +101,21 @@ class InterceptedConnection:
     def autocommit(self, value: bool) -> None:
         if value != self._connection.get_autocommit():
             self._listener.before_commit()
-        self._connection.autocommit(value)
+        with self._listener.wire:
+            self._connection.autocommit(value)
 
     def select_db(self, db: str) -> None:
-        self._connection.select_db(db)
-        self._listener.moved()
+        with self._listener.wire:
+            self._connection.select_db(db)
+            self._listener.moved()
 
     def ping(self, reconnect: bool = False) -> None:
-        self._connection.ping(reconnect=False)
+        with self._listener.wire:
+            self._connection.ping(reconnect=False)
+
+    def show_warnings(self) -> Any:
+        with self._listener.wire:
+            return self._connection.show_warnings()
 
 
 class InterceptedCursor(Cursor):

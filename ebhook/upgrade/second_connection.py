@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,10 @@ class ReadingListener:
             refusal = SecondConnectionRefused(" ".join(text.split())[:200])
             self.first.refuse(refusal)
             raise refusal
+
+    @property
+    def wire(self) -> AbstractContextManager[Any]:
+        return self.first.wire
 
     def was_told(self, text: str) -> bool:
         return self.first.was_told(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from ebhook.journal.replies import Reply, given, taken
 from ebhook.journal.table import Entry, Journal
 from ebhook.next_command import ebhook, then
 from ebhook.sql.statement import Kind, kind_of, locking_also, releases_locks
+from ebhook.upgrade.keep_alive import KeepAlive
 from ebhook.upgrade.statement_runner import Runner
 
 
@@ -53,6 +54,17 @@ class StatementListener:
     refusal: Exception | None = field(default=None, init=False)  # of ours, in this run
     lost: bool = field(default=False, init=False)  # the server has ended the session
     opening: set[str] = field(default_factory=set, init=False)  # what prepared the session
+    keep_alive: KeepAlive = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keep_alive = KeepAlive(self.connection, self.runner.settings.wait_timeout / 3)
+
+    @property
+    def wire(self) -> AbstractContextManager[bool]:
+        return self.keep_alive.wire
+
+    def kept_alive(self) -> AbstractContextManager[None]:
+        return self.keep_alive.running()
 
     # Revisions
 
@@ -68,7 +80,8 @@ class StatementListener:
             half = None
         self.recorder = self.last = Recorder(self.journal, revision, kind, self.holder, half)
         try:
-            yield
+            with self.keep_alive.during():
+                yield
             self._raise_refusal()  # which the file may have caught
             self.recorder.end_session()
         except BaseException:
@@ -129,7 +142,8 @@ class StatementListener:
     def statement(self, cursor: Cursor, text: str, query: Callable[[str], Any]) -> None:
         self._raise_refusal()
         try:
-            self._statement(cursor, text, query)
+            with self.wire:
+                self._statement(cursor, text, query)
         except EbhookError as refusal:
             self.refuse(refusal)
             raise
@@ -178,26 +192,28 @@ class StatementListener:
 
     def before_commit(self) -> None:
         self._raise_refusal()
-        self.journal.end()
-        if self.recorder is not None:
-            self.recorder.leave()
+        with self.wire:
+            self.journal.end()
+            if self.recorder is not None:
+                self.recorder.leave()
 
     def commit(self) -> None:
         self._raise_refusal()
-        if self.recorder is not None:
-            self.recorder.leave()
-        with patient(self.connection):  # a large transaction
+        with self.wire, patient(self.connection):  # a large transaction
+            if self.recorder is not None:
+                self.recorder.leave()
             self.journal.commit()
 
     def rollback(self) -> None:
-        with patient(self.connection):
+        with self.wire, patient(self.connection):
             self.journal.rollback()
-        if self.recorder is not None:
-            self.recorder.undone()
+            if self.recorder is not None:
+                self.recorder.undone()
 
     def moved(self) -> None:
-        if self.recorder is not None:
-            self.recorder.moved()
+        with self.wire:
+            if self.recorder is not None:
+                self.recorder.moved()
 
     def _keep_the_lock(self, recorder: Recorder, text: str) -> None:
         if releases_locks(text):

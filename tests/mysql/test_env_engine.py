@@ -309,3 +309,22 @@ def test_pyproject_says_where_version_files_are(clinic: Clinic) -> None:
     clinic.succeeds()
 
     assert clinic.ask("SELECT version_num FROM alembic_version") == [("a002",)]
+
+
+def test_a_pause_in_python_may_be_longer_than_the_time_out(clinic: Clinic) -> None:
+    """The session is kept while its process lives; what the driver knows of the last statement stays."""
+    clinic.revision(
+        "a002",
+        """
+        import time
+        cursor = op.get_bind().connection.cursor()
+        cursor.execute("INSERT INTO clients (id, name) VALUES (9, 'Joan')")
+        time.sleep(6.5)
+        assert cursor.rowcount == 1
+        op.execute("ALTER TABLE clients ADD COLUMN email INT")
+        """,
+        after="a001",
+    )
+    clinic.succeeds(ddl_wait_timeout="5")
+
+    assert clinic.columns("clients")[-1] == "email"
