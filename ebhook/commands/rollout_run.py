@@ -13,6 +13,7 @@ from ebhook.commands.context import check_unknown, gather, look
 from ebhook.commands.gate import last_gate
 from ebhook.concurrency import Budget
 from ebhook.errors import Transient, Unreachable, UsageFailed
+from ebhook.fleet.broken import is_broken
 from ebhook.fleet.standing import Standing, State, UnfinishedRevision
 from ebhook.holder import Holder
 from ebhook.next_command import ebhook, then
@@ -144,7 +145,8 @@ def _plan(
 ) -> Plan:
     tenants = [standing.tenant for standing in standings]
     lost = {s.tenant.name for s in standings if isinstance(s.error, Unreachable | Transient)}
-    first = [t for t in tenants if not order.lenient or t.name not in lost]
+    # One agency's broken secret must not stop all others: the next tenant proves the bundle.
+    first = [t for t in tenants if not is_broken(t) and not (order.lenient and t.name in lost)]
     return Plan(
         target=target,
         deadline=budget.deadline,

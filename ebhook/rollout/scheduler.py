@@ -58,6 +58,8 @@ def roll_out(
     if todo:
         with Interruption() as interruption, Background() as background:
             try:
+                if not budget.left():
+                    raise Stopped("the deadline is too near")
                 with WorkerPool(
                     settings, chain, todo[0].tenant.url, emit, budget, interruption
                 ) as pool:

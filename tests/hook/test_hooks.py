@@ -179,3 +179,28 @@ def test_sigterm_before_anything(instances: Instances, bundle: Bundle, coupled: 
     said = instance.path("/var/log/eb-hooks.log").read_text()
     assert "Interrupted." in said
     assert "Traceback" not in said
+
+
+@ON_MARIADB
+def test_the_deadline_counts_from_the_beginning_of_the_step(
+    instances: Instances, bundle: Bundle, coupled: Coupled
+) -> None:
+    """Pip and the others have used up the step's time: nothing is begun (75). A boot that cannot know
+    when the step began says so, and counts from its own start."""
+    agencies, variables = coupled
+    late = on(instances("i-0a1"), agencies, variables)
+    late.stage(bundle("linear"), "v1")
+    late.start_engine(ago=595)  # of 600, less a minute
+
+    ran = late.hooks()
+
+    assert ran.code == 75, ran.stdout
+    assert "the deadline is too near" in ran.stdout
+    assert "3 skipped" in ran.stdout
+
+    late.path("/var/log/eb-engine.log").unlink()
+    ran = late.hooks()
+
+    assert ran.code == Exit.OK, ran.stdout
+    assert "does not say when this step began" in ran.stdout
+    assert versions(agencies) == {"a005"}

@@ -197,6 +197,30 @@ def test_unreachable_server_takes_only_its_own_tenants_along(agency: Make) -> No
     assert states == ["at_head", "at_head", "unreachable", "unreachable"]
 
 
+def test_one_agencys_broken_row_is_its_own_matter(agency: Make) -> None:
+    """A URL that is none, and a database by two names: those are refused, with what is wrong, and the
+    rest is upgraded; boot.on_failure may excuse them."""
+    tenants = agency(2)
+    first, second = tenants.names
+    with registry(tenants.fleet) as (url, register):
+        register((first, second), tenants.fleet.template)
+        register(("broken",), "postgres://u:hunter2@h/x")
+        register(("one", "other"), tenants.fleet.url("shared"))
+        ran = tenants.run("boot", "--json", **by_registry(url))
+        excused = tenants.run("boot", "--json", boot_on_failure="start", **by_registry(url))
+
+    assert ran.code == 2, ran.stderr
+    assert tenants.outcomes(ran) == {
+        **dict.fromkeys((first, second), "upgraded"),
+        **dict.fromkeys(("broken", "one", "other"), "refused"),
+    }
+    assert "'broken'" in ran.stderr
+    assert "names the driver 'postgres'" in ran.stderr
+    assert "'other' and 'one' are the same database" in ran.stderr
+    assert excused.code == 0, excused.stderr
+    assert excused.json()["excused"] == 2
+
+
 def by_registry(url: str) -> dict[str, Any]:
     """The settings for tenants that a registry database lists."""
     query = "SELECT name, url FROM tenants ORDER BY name"
