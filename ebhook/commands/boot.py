@@ -20,6 +20,7 @@ from ebhook.holder import Holder
 from ebhook.next_command import ebhook, then
 from ebhook.report.documents import print_json, rollout_document
 from ebhook.report.lines import count
+from ebhook.report.next_commands import plain
 from ebhook.report.notices import Ended, metric_line, send
 from ebhook.report.reporter import Reporter
 from ebhook.report.stdio import limit_waiting
@@ -58,7 +59,7 @@ def _boot(options: Options) -> Exit:
     settings = load_settings(options, keep_unknown=True)
     step = step_began(began)
     budget = Budget((step.at or began) + settings.rollout.deadline, settings.rollout.grace)
-    _end_in_any_case(budget, began)
+    _end_in_any_case(budget, began, options)
     with reporter(options) as report:
         if step.unknown:
             report.say(step.unknown)
@@ -81,11 +82,12 @@ def _boot(options: Options) -> Exit:
     return Exit.OK if ended.starts else ended.code
 
 
-def _end_in_any_case(budget: Budget, began: float) -> None:
+def _end_in_any_case(budget: Budget, began: float, options: Options) -> None:
     end_at(
         max(budget.end, began) + LAST_RESORT,
         int(Exit.TRY_AGAIN),
-        "ebhook boot did not end in time, and was ended.\nSee: ebhook status\n",
+        "This boot did not end in time, and was ended.\n"
+        f"{plain(options.commands.text(then('See: ', ebhook('status'))))}\n",
     )
 
 

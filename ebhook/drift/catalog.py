@@ -11,7 +11,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pymysql.err import OperationalError
+
 from ebhook.database.connection import Connection, quoted, rows, scalar
+from ebhook.database.errno import Errno
 from ebhook.drift.snapshot import Snapshot, TableSnapshot
 
 # The privileges of which one is needed to see a kind of thing; without it the server leaves it out.
@@ -119,9 +122,21 @@ class CatalogReader:
             )
             sql = f"SELECT {schema} AS place, {what} FROM {source} WHERE {condition}"
         found = rows(self.connection, sql + (f" ORDER BY {order}" if order else ""), *values)
+        if self.is_mariadb:
+            self._check_that_all_was_seen()
         for place, *cells in found:
             if str(place) in drafts:
                 yield drafts[str(place)], *cells
+
+    def _check_that_all_was_seen(self) -> None:
+        """MariaDB leaves out what it waited for in vain (a table under a running CREATE … SELECT), with a warning.
+
+        Raises:
+            OperationalError: 1205, as a query of the table itself would.
+        """
+        for _, number, words in rows(self.connection, "SHOW WARNINGS"):
+            if number == Errno.LOCK_WAIT_TIMEOUT:
+                raise OperationalError(number, words)
 
     def _tables(
         self, drafts: dict[str, _Draft], ignore: Collection[str], only: Collection[str] | None
@@ -347,7 +362,7 @@ class CatalogReader:
             "trigger_name, action_timing, event_manipulation, event_object_table, action_order, "
             "action_statement",
             "information_schema.triggers",
-            schema="trigger_schema",
+            schema="event_object_schema",  # by which MariaDB can look up; a trigger is where its table is
             table="event_object_table",
             only=only,
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from ebhook.errors import Exit
 from tests.conftest import AnyServer, Ebhook, Fleets
 from tests.support.agency import PROJECTS, Agency
 from tests.support.general_log import general_log
-from tests.support.watching import ask
+from tests.support.watching import ask, until
 
 Tenants = Callable[[int], Agency]
 
@@ -151,3 +152,26 @@ def test_tenants_elsewhere_are_not_compared(tenants: Tenants) -> None:
     assert "nowhere: There is no database" in ran.stdout
     assert wrong.code == Exit.USAGE
     assert "There is no tenant 'acme'." in wrong.stderr
+
+
+def test_what_is_locked_is_no_difference(tenants: Tenants, server: AnyServer) -> None:
+    """MariaDB does not show a table under a running CREATE … SELECT: that tenant cannot be read now."""
+    agency = tenants(3)
+    busy = agency.names[1]
+    with server.connect(database=busy) as one, ThreadPoolExecutor() as pool:
+        ((id,),) = ask(one, "SELECT CONNECTION_ID()")
+        pool.submit(ask, one, "CREATE TABLE slow AS SELECT SLEEP(60) AS x")
+        until(
+            lambda: agency.ask(
+                busy,
+                "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'CREATE TABLE slow%'",
+            ),
+            "it runs",
+        )
+        ran = agency.run("drift", "--json", ddl_lock_wait_timeout=1)
+        agency.ask(agency.names[0], f"KILL {id}")
+
+    assert ran.json()["differences"] == []
+    unread = [one["tenant"] for one in ran.json()["unread"]]
+    assert unread == ([busy] if server.flavour == "mariadb" else [])
+    assert ran.code == (Exit.TRY_AGAIN if unread else Exit.OK)
