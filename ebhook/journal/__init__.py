@@ -10,6 +10,7 @@ never_begun.py    a revision of which nothing is in stands in nobody's way
 revision_session.py  the session of one revision: what was done to it is kept, done again, put back
 session_variables.py its system variables, with the server's word on their values
 session_state.py  its temporary tables, user variables and prepared statements: here, or lost
+session_text.py   what the text of a statement says about its session
 session_notes.py  what the server told of each statement, as text
 replies.py        what statements gave back, kept for a run that resumes
 """

@@ -13,8 +13,9 @@ from ebhook.journal.table import BETWEEN, LONGEST
 from ebhook.sql.masking import masked
 
 _LOGGED = 100_000  # characters of statement texts that are kept per revision
-# So many characters fit into a statement of any server; only for more is its limit asked for.
-ROOM_UNASKED = 32_000
+# So many bytes any server takes in one statement; only for more is its limit asked for.
+UNASKED = 512 * 1024
+ROOM_UNASKED = UNASKED // 16  # for one part of it
 
 
 @dataclass
@@ -40,7 +41,8 @@ class EntryContent:
         """One more statement."""
         shown = masked(text)[:LONGEST]
         size = len(shown.encode()) + len(BETWEEN)
-        fits = self.logged + size <= min(_LOGGED, self._room(self.logged + size) // 16)
+        total = self.logged + size
+        fits = total <= min(_LOGGED, self._room(total, 16))
         self.texts.append(shown if fits else "")
         self.logged += size if fits else 0
 
@@ -56,13 +58,14 @@ class EntryContent:
 
     def _takes(self, size: int) -> bool:
         total = self.kept + size
-        if total > min(replies.LARGEST, self._room(total) // 4):
+        if total > min(replies.LARGEST, self._room(total, 4)):
             return False
         self.kept = total
         return True
 
-    def _room(self, wanted: int) -> int:
-        return self.packet() if wanted > ROOM_UNASKED // 16 else ROOM_UNASKED * 16
+    def _room(self, wanted: int, share: int) -> int:
+        """How many bytes one of so many shares has; as good as asked for where `wanted` fits anyway."""
+        return (UNASKED if wanted * share <= UNASKED else self.packet()) // share
 
     def add_note(self, place: Place, note: Note) -> None:
         """What a statement did to its session."""

@@ -24,9 +24,9 @@ from ebhook.journal.entry_content import EntryContent
 from ebhook.journal.replay import Replay
 from ebhook.journal.replies import Place, Reply
 from ebhook.journal.session_notes import Note
-from ebhook.journal.session_state import (
+from ebhook.journal.session_state import SessionState
+from ebhook.journal.session_text import (
     Name,
-    SessionState,
     repeatable_setting,
     sets_only_the_servers,
     unknown_functions,
@@ -250,7 +250,7 @@ class RevisionSession:
         if self._journal.variables.changed:
             self._journal.variables.restore()
         self._drop(name for name, there in self.state.tables.items() if there)
-        made = self.state.made
+        made = self.state.named
         if self._told:
             bodies = [body for _, body in self._runs_inside("\n".join(self._told)) if body]
             self._drop(name for body in bodies for name in self.state.made_inside(body))

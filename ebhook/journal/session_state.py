@@ -13,38 +13,37 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from ebhook.database.session_tracking import SessionChange
+from ebhook.journal.session_text import (
+    ASSIGNS,
+    DEALLOCATES,
+    DROPS,
+    INTO,
+    MAKES_ROUTINE,
+    MAKES_TABLE,
+    PREPARES,
+    READS_TABLES,
+    TARGET,
+    TEXTS,
+    VARIABLE,
+    Name,
+    prepared,
+    renamed_pair,
+    table_pattern,
+    unknown_functions,
+    variables,
+)
 from ebhook.sql.functions import REPEATABLE, VARYING, WORDS
 from ebhook.sql.statement import (
     Kind,
     Object,
     bare,
     called,
-    conditional,
     plain,
     renamed,
     temporary,
     touched,
     written,
 )
-
-_TEXTS = re.compile(r"'(?:[^'\\]++|\\.|'')*+'", re.S)
-_VARIABLE = re.compile(r"(?<![@\w`'\"])@(`[^`]+`|[\w$.]+)")
-_TARGET = re.compile(r"(?<![@\w])@(?:`[^`]+`|[\w$.]+) ?:?=")
-_INTO = re.compile(r"\bINTO (?:@(?:`[^`]+`|[\w$.]+)(?: ?, ?)?)+", re.I)
-_SETS_THE_SERVERS = re.compile(r"(?:\bSET|,) (?!@(?!@))[\w.@`]+(?: \w+)? ?:?=", re.I)
-_ASSIGNS = re.compile(r":=|\bINTO (?:OUTFILE |DUMPFILE )?@", re.I)
-_READS_TABLES = re.compile(r"\b(?:SELECT|JOIN|LIKE)\b|\) TABLE\b", re.I)
-_PREPARES = re.compile(r"PREPARE (\w+)\b", re.I)
-_DEALLOCATES = re.compile(r"(?:DEALLOCATE|DROP) PREPARE (\w+)\b", re.I)
-_DROPS = re.compile(r"DROP (?:TEMPORARY )?TABLES? ", re.I)
-_MAKES_TABLE = re.compile(r"CREATE (?:OR REPLACE )?TABLE ", re.I)
-# Whose body is kept as a text, and read when it is called.
-_MAKES_ROUTINE = re.compile(
-    r"(?:CREATE|ALTER) (?:OR REPLACE )?(?:(?!TABLE\b|AS\b)[^ ]+ )*?(?:TRIGGER|PROCEDURE|FUNCTION|EVENT|PACKAGE)\b",
-    re.I,
-)
-
-Name = tuple[str, str]  # of a table: schema and name, both in lower case
 
 
 @dataclass
@@ -60,6 +59,7 @@ class SessionState:
     lost: dict[str, re.Pattern[str]] = field(default_factory=dict)  # by what people call it
     all_is_lost: bool = False
     made: set[str] = field(default_factory=set)  # variables and prepared statements of this session
+    named: set[str] = field(default_factory=set)  # all that were ever made here
 
     # What a statement is about
 
@@ -67,7 +67,7 @@ class SessionState:
         """Is `text` about this session alone? It is run whenever the migration issues it, then."""
         if temporary(text) is not None or kind is Kind.SESSION:
             return True
-        if not self.tables or _MAKES_TABLE.match(plain(text)):
+        if not self.tables or MAKES_TABLE.match(plain(text)):
             return False
         names = self.dropped(text)
         if names:
@@ -84,7 +84,7 @@ class SessionState:
     def dropped(self, text: str) -> list[Name]:
         """The tables that `text` drops."""
         words = plain(text)
-        match = _DROPS.match(words)
+        match = DROPS.match(words)
         if match is None:
             return []
         made = temporary(text)
@@ -126,9 +126,11 @@ class SessionState:
         moved = self._moved(text)
         if moved is not None:
             self.tables[moved[1]] = self.tables.pop(moved[0])
-        self.made |= _variables(text).keys()
-        if prepares := _PREPARES.match(plain(text)):
-            self.made |= _prepared(prepares[1]).keys()
+        made_here = set(variables(text))
+        if prepares := PREPARES.match(plain(text)):
+            made_here |= set(prepared(prepares[1]))
+        self.made |= made_here
+        self.named |= made_here
 
     # A statement of an earlier session is not run again
 
@@ -139,8 +141,8 @@ class SessionState:
                 self.lose_all()
             return
         words = bare(text)
-        if _ASSIGNS.search(words) or re.match(r"CALL\b", words, re.I):
-            self.lost |= _variables(text)
+        if ASSIGNS.search(words) or re.match(r"CALL\b", words, re.I):
+            self.lost |= variables(text)
         dropped = self.dropped(text)
         if change.state and not (
             kind is Kind.DEFINITION and any(n in self.tables for n in dropped)
@@ -150,10 +152,10 @@ class SessionState:
         for name in list(self.tables):
             if name in dropped:
                 del self.tables[name]
-            elif not _MAKES_TABLE.match(words) and (
+            elif not MAKES_TABLE.match(words) and (
                 self._name(one) == name
                 if one is not None
-                else _table(name, self.database).search(text)
+                else table_pattern(name, self.database).search(text)
             ):
                 self.tables[name] = False
 
@@ -176,7 +178,7 @@ class SessionState:
 
     def missing_in_body(self, body: str) -> str | None:
         """As `missing`, for the body of a trigger or a routine, which may set what it then reads."""
-        for match in _VARIABLE.finditer(body):
+        for match in VARIABLE.finditer(body):
             label = f"@{match[1].strip('`').lower()}"
             is_first = body.lower().find(label) == match.start()
             sets = re.match(r"\s*:?=", body[match.end() :]) or re.search(
@@ -189,7 +191,7 @@ class SessionState:
             ):
                 return label
         for name, here in self.tables.items():
-            if not here and _table(name, self.database).search(body):
+            if not here and table_pattern(name, self.database).search(body):
                 return f"the temporary table {name[1]}"
         return None
 
@@ -219,23 +221,23 @@ class SessionState:
     def missing(self, text: str, *, made: set[str] | None = None) -> str | None:
         """Something lost that `text` builds on, as people call it; `made`: what it makes itself."""
         words = plain(text)
-        if _MAKES_ROUTINE.match(words):
+        if MAKES_ROUTINE.match(words):
             return None
         made = made or set()
         for label, pattern in self.lost.items():
             if label not in made and pattern.search(text):
                 return label
-        searched = text if _PREPARES.match(words) else _TEXTS.sub("''", words)
+        searched = text if PREPARES.match(words) else TEXTS.sub("''", words)
         target = self._target(text)
         for name, here in self.tables.items():
-            if not here and name != target and _table(name, self.database).search(searched):
+            if not here and name != target and table_pattern(name, self.database).search(searched):
                 return f"the temporary table {name[1]}"
         if self.all_is_lost:
-            for label in _variables(text):
+            for label in variables(text):
                 if label not in self.made and label not in made:
                     return label
             if (called_by := re.match(r"EXECUTE (\w+)", words, re.I)) and not (
-                _prepared(called_by[1]).keys() <= self.made
+                prepared(called_by[1]).keys() <= self.made
             ):
                 return f"the prepared statement {called_by[1].lower()}"
         return None
@@ -247,7 +249,7 @@ class SessionState:
         if made is not None and made[0] == "CREATE":
             one: Object | None = made[1][0]
         else:
-            found = touched(text) if _MAKES_TABLE.match(words) else None
+            found = touched(text) if MAKES_TABLE.match(words) else None
             one = found.objects[0] if found and found.objects else None
         if one is None or re.search(
             rf"\b{re.escape(one.name)}\b.*\b{re.escape(one.name)}\b", words
@@ -271,9 +273,9 @@ class SessionState:
     def drops(self, text: str) -> tuple[bool, list[Name]]:
         """Is `text` the end of something lost? Then it need not be run as it is. With the temporary
         tables that it drops, too, and that this session has."""
-        deallocated = _DEALLOCATES.match(plain(text))
+        deallocated = DEALLOCATES.match(plain(text))
         if deallocated is not None:
-            label = next(iter(_prepared(deallocated[1])))
+            label = next(iter(prepared(deallocated[1])))
             known = self.lost.pop(label, None) is not None
             return known or (self.all_is_lost and label not in self.made), []
         names = self.dropped(text)
@@ -293,28 +295,29 @@ class SessionState:
     def makes_again(self, kind: Kind, text: str) -> str | None:
         """`text` is about to be run: what it makes is there again. Returns what it lacks for that."""
         made = self._made(kind, text)
-        creates = temporary(text) is not None or _PREPARES.match(plain(text)) is not None
+        creates = temporary(text) is not None or PREPARES.match(plain(text)) is not None
         assigns = re.match(r"SET\b", plain(text), re.I) or (
-            kind is Kind.READ and _INTO.search(bare(text))
+            kind is Kind.READ and INTO.search(bare(text))
         )
         if not creates and not assigns:
             return self.missing(text)
-        rest = text if creates else _INTO.sub("INTO ", _TARGET.sub("", text))
+        rest = text if creates else INTO.sub("INTO ", TARGET.sub("", text))
         lacking = self.missing(rest, made=set(made) if creates else None)
         if lacking is None and (creates or assigns):
-            targets = made.keys() - (_variables(rest).keys() if assigns else set())
+            targets = made.keys() - (variables(rest).keys() if assigns else set())
             self.lost = {label: p for label, p in self.lost.items() if label not in targets}
         return lacking
 
     def _made(self, kind: Kind, text: str) -> dict[str, re.Pattern[str]]:
         """What a statement makes, or changes, that is the session's own."""
-        prepares = _PREPARES.match(plain(text))
+        prepares = PREPARES.match(plain(text))
         if prepares:
-            return _prepared(prepares[1])
+            return prepared(prepares[1])
         if (kind is Kind.SESSION and temporary(text) is None) or kind is Kind.READ:
-            return _variables(text)
+            return variables(text)
         return {
-            f"\0{name[1]}": _table(name, self.database) for name in self._tables_made(kind, text)
+            f"\0{name[1]}": table_pattern(name, self.database)
+            for name in self._tables_made(kind, text)
         }
 
     def _tables_made(self, kind: Kind, text: str) -> list[Name]:
@@ -328,78 +331,16 @@ class SessionState:
 
     def _reads(self, kind: Kind, text: str) -> bool:
         words = bare(text)
-        if _PREPARES.match(words):
+        if PREPARES.match(words):
             return True
         if kind is Kind.READ:
-            return _ASSIGNS.search(words) is not None
+            return ASSIGNS.search(words) is not None
         calls = {name.strip("`").upper() for name in called(words)}
         if re.match(r"SET\b", words, re.I):
-            reads = _READS_TABLES.search(words) is not None or not calls <= REPEATABLE | WORDS
-            return reads and bool(_variables(text))
-        if _READS_TABLES.search(words) is not None:
+            reads = READS_TABLES.search(words) is not None or not calls <= REPEATABLE | WORDS
+            return reads and bool(variables(text))
+        if READS_TABLES.search(words) is not None:
             return True
         if re.match(r"(?:INSERT|REPLACE|UPDATE|DELETE) ", words, re.I):
             return bool(calls & VARYING)
         return False
-
-
-def unknown_functions(text: str) -> set[str]:
-    """What `text` calls and the servers do not have: stored functions, which may do anything. Names
-    with a list of columns behind them are among these."""
-    return {name.strip("`").upper() for name in called(text)} - REPEATABLE - VARYING - WORDS
-
-
-def repeatable_setting(text: str) -> str | None:
-    """The SET statement in a conditional comment (``/*!40101 SET … */``), which may run again."""
-    inner = conditional(text)
-    return inner if inner is not None and re.match(r"SET\b", inner, re.I) else None
-
-
-def sets_only_the_servers(text: str) -> bool:
-    """Is `text` a SET of system variables alone? The server tells all that it does, then."""
-    words = bare(text)
-    if not re.match(r"SET\b", words, re.I) or re.match(
-        r"SET (?:PASSWORD|DEFAULT ROLE|ROLE|RESOURCE|STATEMENT|GLOBAL|PERSIST)\b|SET @@(?:GLOBAL|PERSIST)",
-        words,
-        re.I,
-    ):
-        return False
-    return not _TARGET.search(_TEXTS.sub("''", plain(text))) and "AUTOCOMMIT" not in words.upper()
-
-
-def renamed_pair(words: str) -> tuple[Object, Object] | None:
-    """The one table that RENAME TABLE renames, and its new name."""
-    found = re.fullmatch(r"RENAME TABLES? (?:IF EXISTS )?(.+?) TO (.+)", words, re.I | re.S)
-    if found is None or "," in found[1]:
-        return None
-    old, new = (touched(f"DROP TABLE {part}") for part in found.groups())
-    if old is None or new is None or len(old.objects) != 1 or len(new.objects) != 1:
-        return None
-    return old.objects[0], new.objects[0]
-
-
-def _table(name: Name, database: str) -> re.Pattern[str]:
-    schema, table = (re.escape(part) for part in name)
-    qualified = rf"(?<![\w$@])`?{schema}`?\s*\.\s*`?{table}`?(?![\w$\u0080-\uffff])"
-    alone = rf"(?<![\w$@.])(?<!\.`)`?{table}`?(?![\w$\u0080-\uffff])"
-    here = name[0] == database.lower()
-    return re.compile(f"{qualified}|{alone}" if here else qualified, re.I)
-
-
-def variables_in(body: str) -> set[str]:
-    """The user variables that the body of a routine or a trigger names."""
-    return {f"@{name.strip('`').lower()}" for name in _VARIABLE.findall(body)}
-
-
-def _variables(text: str) -> dict[str, re.Pattern[str]]:
-    """All that a statement names."""
-    names = {name.strip("`") for name in _VARIABLE.findall(_TEXTS.sub("''", plain(text)))}
-    return {
-        f"@{name.lower()}": re.compile(rf"(?<![@\w])@`?{re.escape(name)}(?![\w$.])", re.I)
-        for name in sorted(names)
-    }
-
-
-def _prepared(name: str) -> dict[str, re.Pattern[str]]:
-    word = rf"\b(?:EXECUTE|PREPARE) {re.escape(name)}\b"
-    return {f"the prepared statement {name.lower()}": re.compile(word, re.I)}

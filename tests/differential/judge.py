@@ -113,8 +113,8 @@ class Tenant:
         """Tells ebhook the truth about the statement in doubt; a judgement where nobody knows it."""
         code, out = child.command(self.folder, self.variables, "resolve", self.name, "--json")
         try:
-            number = json.loads(out)["statement"] - 1
-        except (ValueError, KeyError, TypeError):
+            number = json.loads(out)["tenants"][0]["statement"] - 1
+        except (ValueError, KeyError, TypeError, IndexError):
             return self._wrong(f"resolve ends with {code} and tells nothing", out)
         seen, now = states(self.server, self.calm.window), self.content()
         if number >= len(self.calm.window.statements):

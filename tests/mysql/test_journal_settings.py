@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from ebhook.errors import InDoubt
-from tests.conftest import Fleets
+from tests.conftest import AnyServer, Fleets
 from tests.support.proxy import Where
 from tests.support.single_tenant import CREATE_LAST, EMAIL, Clinic
+from tests.support.watching import ask
 
 SETTINGS = {
     "ascii": ("SET NAMES ascii",),
@@ -146,3 +149,31 @@ def test_a_half_applied_tenant_is_copied_under_another_name(clinic: Clinic, flee
     assert f"/{old}." in str(asked)
     assert done is None
     assert "email" in clinic.columns(f"{new}.clients")
+
+
+@pytest.fixture
+def odd_server(server: AnyServer) -> Iterator[None]:
+    """A server whose defaults for new sessions are none that anybody expects."""
+    mode = "ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES"
+    with server.connect() as connection:
+        if "MariaDB" in str(ask(connection, "SELECT VERSION()")):
+            mode = "ORACLE,EMPTY_STRING_IS_NULL"
+        ((before,),) = ask(connection, "SELECT @@GLOBAL.sql_mode")
+        ask(connection, f"SET GLOBAL sql_mode = '{mode}'")
+        ask(connection, "SET GLOBAL sql_select_limit = 1, GLOBAL sql_safe_updates = 1")
+        yield
+        ask(connection, f"SET GLOBAL sql_mode = '{before}'")
+        ask(connection, "SET GLOBAL sql_select_limit = DEFAULT, GLOBAL sql_safe_updates = 0")
+
+
+@pytest.mark.usefixtures("odd_server")
+def test_the_survey_does_not_obey_the_servers_defaults(clinic: Clinic, fleet: Fleets) -> None:
+    """Every tenant is read, and brought to head."""
+    clinic.statements("a002", EMAIL, CREATE_LAST, after="a001")
+    names = ",".join([clinic.name, *fleet(2).names])
+
+    ran = clinic.cli("upgrade", tenants_names=names)
+    status = clinic.cli("status", "--json", tenants_names=names)
+
+    assert ran.code == 0, ran
+    assert {one["revision"] for one in status.json()["tenants"]} == {"a002"}
