@@ -31,10 +31,10 @@ from ebhook.report.schemas import SCHEMAS, fits
 from ebhook.scratch.installation import Flavour, Installation, locate, unpacked
 from ebhook.scratch.packages import fetch
 from ebhook.scratch.process import Server
+from tests.support.pasting import check_commands
 
 # The last lines of a run: how often was struck, and how it ended.
 pytest_plugins = ["tests.support.tally"]
-
 IN_CI = os.environ.get("CI") == "true"
 
 # What the machine sets must not reach the program under test, least of all the keys of a real account.
@@ -281,6 +281,7 @@ class Ebhook:
         process = self.start(*arguments, cwd=cwd, env=env)
         stdout, stderr = process.communicate(timeout=timeout)
         check_document(arguments, stdout)
+        check_commands(arguments, stdout, stderr)
         return Ran(process.returncode, stdout, stderr, time.monotonic() - begin)
 
     def start(

@@ -35,7 +35,7 @@ from ebhook.errors import (
     UsageFailed,
     worst,
 )
-from ebhook.next_command import ebhook, then
+from ebhook.next_command import Command, ebhook, then
 from ebhook.report.stdio import guard_streams, lost
 
 __all__ = ["authoring", "cli", "fleet", "machine", "main"]
@@ -103,13 +103,22 @@ def _usage(error: click.ClickException) -> UsageFailed:
     context = getattr(error, "ctx", None)
     option = getattr(error, "option_name", None)
     if option in COMMON and context is not None and context.parent is None:
-        rest = [word for word in sys.argv[1:] if word != option]
-        verb = rest[0] if rest and rest[0] in cli.commands else "status"
         return UsageFailed(
-            f"{option} goes after the command.", next=then("Like: ", ebhook(verb, words=[option]))
+            f"{option} goes after the command.", next=then("Like: ", _reordered(option))
         )
     help_at = f"See: {context.command_path if context else 'ebhook'} --help"
     return UsageFailed(error.format_message(), next=help_at)
+
+
+def _reordered(option: str) -> Command:
+    """What was typed, with an option of all verbs behind the verb."""
+    rest = list(sys.argv[1:])
+    place = next(n for n, word in enumerate(rest) if word.partition("=")[0] == option)
+    moved = [rest.pop(place)]
+    if option != "--json" and "=" not in moved[0]:
+        moved.append(rest.pop(place) if place < len(rest) else "FILE")
+    verb = rest[0] if rest and rest[0] in cli.commands else "status"
+    return ebhook(verb, words=[*rest[1:], *moved])
 
 
 def _unless_lost(code: Exit, line: CommandLine) -> Exit:
@@ -133,10 +142,18 @@ def _leave(code: Exit) -> NoReturn:
     os._exit(int(code))
 
 
+def _broken(text: str) -> str:
+    """A text for the terminal, if it is one."""
+    from ebhook.report.next_commands import plain
+    from ebhook.report.screen import broken, columns
+
+    return plain(broken(text, columns() if sys.stderr.isatty() else None))
+
+
 def _report(error: EbhookError, wants_json: bool, line: CommandLine) -> Exit:
-    for part in (error.what, error.state, line.commands.plain(error.next)):
+    for part in (error.what, error.state, line.commands.text(error.next)):
         if part:
-            click.echo(part.strip("\n"), err=True)
+            click.echo(_broken(part.strip("\n")), err=True)
     if wants_json or not line.log.has_error:
         from ebhook.report.documents import error_document, print_json
 

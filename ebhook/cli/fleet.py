@@ -83,6 +83,9 @@ def downgrade(tenant: str, revision: str, yes: bool, **common: Any) -> Exit:
 
 @cli.command(short_help="Show where every tenant stands, and who holds its lock.")
 @some_tenants
+@click.option("--behind", is_flag=True, help="Only those that are behind.")
+@click.option("--failed", is_flag=True, help="Only those that are half done, or cannot be read.")
+@click.option("--locked", is_flag=True, help="Only those that somebody has the lock of.")
 @click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
 @click.option(
     "--every",
@@ -93,20 +96,33 @@ def downgrade(tenant: str, revision: str, yes: bool, **common: Any) -> Exit:
     help="With --watch: how long to wait between two looks.",
 )
 @common_options
-def status(tenant: tuple[str, ...], watch: bool, every: float, **common: Any) -> Exit:
+def status(
+    tenant: tuple[str, ...],
+    behind: bool,
+    failed: bool,
+    locked: bool,
+    watch: bool,
+    every: float,
+    **common: Any,
+) -> Exit:
     """Show where every tenant stands: revision, how far behind, who holds its lock.
+
+    The exit code is that of the tenants that are shown.
 
     \b
     Examples:
       ebhook status
       ebhook status acme --json
+      ebhook status --failed
       ebhook status --watch
     """
     from ebhook.commands.status import status, watch_status
 
     if watch:
         return watch_status(options(**common), names=tenant, every=every)
-    return status(options(**common), names=tenant)
+    kinds = {"behind": behind, "failed": failed, "locked": locked}
+    only = [kind for kind, is_wanted in kinds.items() if is_wanted]
+    return status(options(**common), names=tenant, only=only)
 
 
 @cli.command(short_help="Show what an upgrade would do where, and what is in its way.")

@@ -27,6 +27,8 @@ from ebhook.report.documents import print_json
 from ebhook.report.next_commands import NextCommands, plain
 from ebhook.report.reporter import Reporter
 from ebhook.report.run_log import RunLog
+from ebhook.report.screen import broken, coloured, columns, has_colours
+from ebhook.report.waiting import sign_of_life
 from ebhook.settings import FILE_NAME, SOURCES, Settings, value_of
 from ebhook.tenant import Tenant
 
@@ -85,7 +87,8 @@ def finish(options: Options, document: Mapping[str, Any], text: str) -> None:
     if options.json:
         print_json(document)
     elif text:
-        print(plain(text), flush=True)
+        shown = plain(broken(text, columns()))
+        print(coloured(shown, colours=has_colours(sys.stdout)), flush=True)
 
 
 def reporter(options: Options) -> Reporter:
@@ -161,7 +164,8 @@ def look(
     began = time.monotonic()
     least = min(READING, settings.connect_timeout)
     until = began + max(least, budget.left() * SHARE) if budget is not None else None
-    standings = survey(tenants, chain, settings, until=until)
+    with sign_of_life(report, tenants):
+        standings = survey(tenants, chain, settings, until=until)
     behind = sum(standing.state in (State.BEHIND, State.EMPTY) for standing in standings)
     unread = sum(not standing.is_read for standing in standings)
     report.emit(SurveyDone(len(standings), behind, time.monotonic() - began, unread))

@@ -8,20 +8,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import IO, Any
 
 import click
 
 from ebhook.chain.folder import read_chain
-from ebhook.commands.context import Options, load_settings
+from ebhook.commands.context import Options, finish, load_settings
 from ebhook.database.connection import quoted, scalar
 from ebhook.errors import Exit
+from ebhook.report.board import Board
+from ebhook.report.lines import count
+from ebhook.report.screen import said_seconds
 from ebhook.report.tables import table
 from ebhook.scratch.installation import Flavour
 from ebhook.scratch.process import Server, server
@@ -34,22 +38,25 @@ AGENCIES = (
 INSTANCES = ("i-0a1", "i-0b2", "i-0c3")
 
 
+MIDDLE = 3  # tenants that are done when an instance is killed
+
+
 @dataclass
 class Instance:
-    """One booting instance: its process, and what it told."""
+    """One booting instance: its process, and how it ended."""
 
     name: str
     process: subprocess.Popen[bytes]
     began: float
     seconds: float = 0.0
-    outcomes: dict[str, int] = field(default_factory=dict)
+    killed: bool = False
 
 
 def demo(options: Options, *, flavour: str) -> Exit:
-    """Boots a small fleet on a throw-away server, shows who does what, and cleans up."""
+    """Boots a small fleet on a throw-away server, kills an instance in the middle, and cleans up."""
     settings = load_settings(options)
     chain = read_chain(settings.folder)
-    say = click.echo
+    say = partial(click.echo, err=options.json)
     say(f"Starting a private {flavour} server …")
     with server(Flavour(flavour), report=say) as scratch, tempfile.TemporaryDirectory() as folder:
         with scratch.connect() as connection, connection.cursor() as cursor:
@@ -58,29 +65,39 @@ def demo(options: Options, *, flavour: str) -> Exit:
         environment = _environment(scratch, settings)
         say(
             f"{len(AGENCIES)} agencies with empty databases; the chain has "
-            f"{len(chain.revisions)} revisions.\n"
-            f"{len(INSTANCES)} instances boot at the same moment:\n"
+            f"{count(len(chain.revisions), 'revision')}.\n"
+            f"{len(INSTANCES)} instances boot at the same moment; one of them is killed (kill -9) in "
+            "the middle:\n"
         )
-        instances = _boot_together(environment, settings, Path(folder))
-        say("\n$ ebhook status")
-        subprocess.run([*_EBHOOK, "status"], env=environment, cwd=settings.root, check=False)
-        say("\n$ ebhook boot          # a fourth instance, later: nothing left to do")
+        board = Board(AGENCIES, INSTANCES)
+        with _shown(board, quiet=options.json) as show:
+            instances = _boot_together(environment, settings, Path(folder), board, show)
+        say("\nA fourth instance, later: nothing is left to do.\n")
         began = time.monotonic()
-        late = subprocess.run([*_EBHOOK, "boot"], env=environment, cwd=settings.root, check=False)
+        late = subprocess.run(
+            [*_EBHOOK, "boot"],
+            env=environment,
+            cwd=settings.root,
+            check=False,
+            stdout=sys.stderr if options.json else None,
+        )
         at_head = time.monotonic() - began
-        say("")
-        say(_timings(instances, at_head))
         with scratch.connect() as connection:
             rows = sum(
                 int(scalar(connection, f"SELECT COUNT(*) FROM {quoted(agency)}.migration_lock"))
                 for agency in AGENCIES
             )
-        say(f"\nLocks left behind: {rows}. The server and its data are gone now.")
-    codes = [instance.process.returncode for instance in instances] + [late.returncode]
-    return Exit.OK if not any(codes) and not rows else Exit.PERSON
+    well = all(one.killed or one.process.returncode == 0 for one in instances)
+    code = Exit.OK if well and late.returncode == 0 and not rows else Exit.PERSON
+    text = f"\n{_timings(instances, board, at_head)}\n\n" + (
+        f"Locks left behind: {rows}. The server and its data are gone now."
+    )
+    finish(options, _document(code, instances, board, rows), text)
+    return code
 
 
 _EBHOOK = (sys.executable, "-m", "ebhook")
+Heard = SimpleQueue[tuple[Instance, dict[str, Any] | None]]
 
 
 def _environment(scratch: Server, settings: Settings) -> dict[str, str]:
@@ -95,11 +112,40 @@ def _environment(scratch: Server, settings: Settings) -> dict[str, str]:
     return kept
 
 
+Show = Callable[[float], None]
+
+
+@contextmanager
+def _shown(board: Board, *, quiet: bool) -> Iterator[Show]:
+    """How the board is shown as time goes on: in its place on a terminal; piped, once, at the end."""
+    if quiet:
+        yield lambda seconds: None
+        return
+    if not sys.stdout.isatty():
+        last = [0.0]
+        yield lambda seconds: last.__setitem__(0, seconds)
+        click.echo("\n".join(board.lines(last[0])))
+        return
+    height = 0
+
+    def draw(seconds: float) -> None:
+        nonlocal height
+        lines = board.lines(seconds)
+        up = f"\x1b[{height}A" if height else ""
+        sys.stdout.write(up + "".join(f"\x1b[2K{line}\n" for line in lines))
+        sys.stdout.flush()
+        height = len(lines)
+
+    draw(0.0)
+    yield draw
+
+
 def _boot_together(
-    environment: dict[str, str], settings: Settings, folder: Path
+    environment: dict[str, str], settings: Settings, folder: Path, board: Board, show: Show
 ) -> Sequence[Instance]:
-    """Starts all instances, tells what each does as it happens, and waits for the last one."""
-    heard: SimpleQueue[tuple[Instance, dict[str, Any] | None]] = SimpleQueue()
+    """Starts all instances, kills one of them in the middle, and waits for the last one."""
+    heard: Heard = SimpleQueue()
+    began = time.monotonic()
     with ExitStack() as stack:
         instances = []
         pool = stack.enter_context(ThreadPoolExecutor(len(INSTANCES)))
@@ -117,66 +163,70 @@ def _boot_together(
             instance = Instance(name, process, time.monotonic())
             instances.append(instance)
             pool.submit(_listen, instance, os.fdopen(reader), heard)
-        for instance, event in _until_all_end(heard, len(instances)):
-            _tell(instance, event)
+        running, killed = len(instances), False
+        while running:
+            with suppress(Empty):
+                instance, event = heard.get(timeout=0.2)
+                if event is not None:
+                    board.tell(instance.name, event)
+                else:
+                    running -= 1
+                    board.end(instance.name, "killed" if instance.killed else "ended")
+                if not killed and (victim := _in_the_middle(instances, board)):
+                    killed = victim.killed = True
+                    victim.process.kill()
+            show(time.monotonic() - began)
     for instance in instances:
-        if instance.process.wait() != 0:
+        if instance.process.wait() != 0 and not instance.killed:
             click.echo((folder / f"{instance.name}.err").read_text(errors="replace"), err=True)
     return instances
 
 
-def _listen(
-    instance: Instance, log: IO[str], heard: SimpleQueue[tuple[Instance, dict[str, Any] | None]]
-) -> None:
+def _in_the_middle(instances: Sequence[Instance], board: Board) -> Instance | None:
+    """An instance that holds a tenant while others have done some already; None: it is too early."""
+    done = sum(sum(counted.values()) for counted in board.done.values())
+    busy = [one for one in instances if board.holds(one.name) and one.process.poll() is None]
+    return busy[-1] if done >= MIDDLE and len(busy) > 1 else None
+
+
+def _listen(instance: Instance, log: IO[str], heard: Heard) -> None:
     with log:
         for line in log:
-            heard.put((instance, json.loads(line)))
+            with suppress(ValueError):  # the half of a line that a kill left
+                heard.put((instance, json.loads(line)))
     instance.process.wait()
     instance.seconds = time.monotonic() - instance.began
     heard.put((instance, None))
 
 
-def _until_all_end(
-    heard: SimpleQueue[tuple[Instance, dict[str, Any] | None]], running: int
-) -> Iterator[tuple[Instance, dict[str, Any]]]:
-    while running:
-        instance, event = heard.get()
-        if event is None:
-            running -= 1
-        else:
-            yield instance, event
-
-
-def _tell(instance: Instance, event: dict[str, Any]) -> None:
-    """One line for what a person wants to see; each instance has a colour and a column."""
-    place = INSTANCES.index(instance.name)
-    kind = event["event"]
-    if kind == "LockTaken":
-        what = f"{event['tenant']}: locked"
-    elif kind == "LockWaiting":
-        what = f"{event['tenant']}: waiting for {event['holder']}"
-    elif kind == "PutBack":
-        what = f"{event['tenant']}: another has it; later"
-    elif kind == "TenantDone":
-        outcome = event["outcome"].replace("_", " ")
-        instance.outcomes[outcome] = instance.outcomes.get(outcome, 0) + 1
-        what = f"{event['tenant']}: {outcome} in {event['seconds']:.1f} s"
-    else:
-        return
-    colour = ("cyan", "magenta", "yellow")[place]
-    at = f"{time.monotonic() - instance.began:5.1f} s"
-    click.echo(f"{at}  {'  ' * place}{click.style(instance.name, fg=colour)}  {what}")
-
-
-def _timings(instances: Sequence[Instance], at_head: float) -> str:
+def _timings(instances: Sequence[Instance], board: Board, at_head: float) -> str:
     lines = [
         (
             instance.name,
-            str(instance.process.returncode),
-            f"{instance.seconds:.2f}",
-            ", ".join(f"{number} {word}" for word, number in instance.outcomes.items()),
+            "killed" if instance.killed else str(instance.process.returncode),
+            said_seconds(instance.seconds),
+            ", ".join(f"{number} {word}" for word, number in board.done[instance.name].items()),
         )
         for instance in instances
     ]
-    lines.append(("a fourth", "0", f"{at_head:.2f}", f"{len(AGENCIES)} at head"))
-    return table(("instance", "exit", "seconds", "tenants"), lines)
+    lines.append(("a fourth", "0", said_seconds(at_head), f"{len(AGENCIES)} at head"))
+    return table(("instance", "exit", "time", "tenants"), lines)
+
+
+def _document(
+    code: Exit, instances: Sequence[Instance], board: Board, rows: int
+) -> dict[str, object]:
+    return {
+        "exit_code": int(code),
+        "agencies": len(AGENCIES),
+        "locks_left": rows,
+        "instances": [
+            {
+                "instance": one.name,
+                "exit_code": one.process.returncode,
+                "seconds": round(one.seconds, 3),
+                "tenants": dict(board.done[one.name]),
+            }
+            for one in instances
+        ],
+    }

@@ -18,6 +18,7 @@ from ebhook.next_command import ebhook, then
 from ebhook.report.documents import error_document, lock_document, print_json, unread_documents
 from ebhook.report.next_commands import NextCommands
 from ebhook.report.tables import lock_text, problems_text, table
+from ebhook.report.waiting import sign_of_life
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 
@@ -27,7 +28,8 @@ def lock_list(options: Options, *, names: Sequence[str]) -> Exit:
     settings = load_settings(options)
     with reporter(options) as report:
         tenants = gather_tenants(settings, report, names)
-        standings = survey(tenants, Chain({}), settings, deep=True)
+        with sign_of_life(report, tenants):
+            standings = survey(tenants, Chain({}), settings, deep=True)
     held = [standing for standing in standings if standing.lock is not None]
     unread = [standing for standing in standings if not standing.is_read]
     broken = [(s.tenant.name, s.error) for s in unread if s.error is not None]

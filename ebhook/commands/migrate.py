@@ -85,7 +85,7 @@ def _compare(
             "Nothing was written.",
             then(
                 "Set env_py = true (EBHOOK_ENV_PY); or write a revision by hand: ",
-                ebhook("migrate", words=["--empty"]),
+                ebhook("migrate", words=["--empty", "-m", "JMS-1234 …"]),
             ),
         )
     # What the application prints is not what we print.

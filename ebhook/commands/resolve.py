@@ -84,6 +84,8 @@ def _resolve(
     try:
         with open_tenant(tenant, settings) as database:
             lock, journal = database.lock, database.journal
+            if word is not Word.UNDO and journal.unfinished() is None:
+                raise _decided(tenant)  # before a lock, and its table, is made for it
             with lock.held(holder, wait=0, emit=lambda event: None, done=lambda: False):
                 if word is Word.UNDO:
                     return _take_back(tenant, journal, holder)
@@ -102,10 +104,7 @@ def _resolve(
 def _look(tenant: Tenant, journal: Journal) -> Resolved:
     entry = journal.unfinished()
     if entry is None or entry.pending is None:
-        raise UsageFailed(
-            f"{tenant.name}: nothing is in doubt.",
-            next=then("See where it stands: ", ebhook("status", tenant.name)),
-        )
+        raise _decided(tenant)
     verdict = journal.inspector.verdict(entry.pending)
     if verdict is not Verdict.UNKNOWN and not entry.note:
         raise UsageFailed(
@@ -114,6 +113,11 @@ def _look(tenant: Tenant, journal: Journal) -> Resolved:
             next=then("Go on with: ", ebhook("upgrade", tenant.name)),
         )
     return Resolved(tenant.name, entry, verdict, _shown(tenant, entry, journal, verdict))
+
+
+def _decided(tenant: Tenant) -> UsageFailed:
+    see = then("See where it stands: ", ebhook("status", tenant.name))
+    return UsageFailed(f"{tenant.name}: nothing is in doubt.", next=see)
 
 
 def _take_back(tenant: Tenant, journal: Journal, holder: Holder) -> Resolved:

@@ -17,22 +17,37 @@ from ebhook.report.documents import print_json, status_document
 from ebhook.report.next_commands import plain
 from ebhook.report.reporter import Reporter
 from ebhook.report.stdio import is_read
-from ebhook.report.tables import STATUS, problems_text, status_line, status_sums, status_text
+from ebhook.report.tables import (
+    STATUS,
+    chosen,
+    problems_text,
+    status_line,
+    status_sums,
+    status_text,
+    under_way_first,
+)
+from ebhook.report.waiting import sign_of_life
 
 
-def status(options: Options, *, names: Sequence[str]) -> Exit:
-    """0 when all are at head (or ahead), 1 when one is behind, worse when one cannot be read."""
+def status(options: Options, *, names: Sequence[str], only: Sequence[str] = ()) -> Exit:
+    """0 when all are at head (or ahead), 1 when one is behind, worse when one cannot be read.
+
+    Args:
+        only: show, and judge, these alone: ``behind``, ``failed``, ``locked``.
+    """
     settings = load_settings(options)
     with reporter(options) as report:
         chain, tenants = gather(settings, report, names)
-        standings = survey(tenants, chain, settings, deep=True)
-        document = report.hidden(status_document(chain.head, standings, options.commands))
+        with sign_of_life(report, tenants):
+            standings = survey(tenants, chain, settings, deep=True)
+        shown = chosen(standings, only)
+        document = report.hidden(status_document(chain.head, shown, options.commands))
         report.log({"event": "Status", **document})
     if options.json:
         print_json(document)
     else:
-        report.print(status_text(chain.head, standings, options.commands))
-    return _code(standings)
+        report.print(status_text(chain.head, shown, options.commands, of=standings))
+    return _code(shown)
 
 
 def watch_status(options: Options, *, names: Sequence[str], every: float) -> Exit:
@@ -79,7 +94,7 @@ def _display(report: Reporter, every: float) -> Iterator[Show]:
     def show(head: str | None, standings: Sequence[Standing]) -> None:
         told: list[tuple[str, ...]] = []
         calm: list[tuple[str, ...]] = []
-        for standing in standings:
+        for standing in sorted(standings, key=under_way_first):
             (calm if _is_calm(standing) else told).append(status_line(standing))
         problems = problems_text(((s.tenant.name, s.error) for s in standings), report.commands)
         notes = [plain(report.hide(one)).split("\n")[0] for one in problems.split("\n\n") if one]

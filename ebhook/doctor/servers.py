@@ -132,7 +132,10 @@ def _standings(
         yield from _unfinished(standing)
         if said is not None and said.frozen:
             yield warn(
-                "lock", name, f"frozen: {said}", then("To free it: ", ebhook("lock clear", name))
+                "lock",
+                name,
+                f"frozen: {said}",
+                then("lock clear frees it. See: ", ebhook("lock list", name)),
             )
     states = [s.state.value.replace("_", " ") for s in standings]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
@@ -315,35 +318,6 @@ class LoginChecks:
         shapes = [self.shape(connection, tenant, *table) for table in wanted.items()]
         shapes.append(self.unversioned(connection, tenant))
         yield from [shape for shape in shapes if shape] or [ok("tables", tenant.name, "")]
-        yield from self.without_revision(connection, tenant)
-
-    def without_revision(self, connection: Connection, tenant: Tenant) -> Iterator[DoctorFinding]:
-        """A database that another tool made: a boot would run the chain from its beginning."""
-        version, own = (
-            self.settings.version_table,
-            (self.settings.lock.table, self.settings.journal.table),
-        )
-        found = {
-            str(name)
-            for (name,) in rows(
-                connection,
-                "SELECT table_name FROM information_schema.tables WHERE table_schema = %s "
-                "AND table_type = 'BASE TABLE'",
-                tenant.database,
-            )
-        }
-        theirs = found - {version, *own}
-        place = f"{quoted(tenant.database)}.{quoted(version)}"
-        if theirs and not (version in found and rows(connection, f"SELECT 1 FROM {place} LIMIT 1")):
-            yield fail(
-                "chain",
-                tenant.name,
-                f"has {count(len(theirs), 'table')} and no revision: the next boot runs the chain "
-                "from its beginning, and fails where a table exists",
-                then(
-                    "Say at which revision it stands (stamp). See: ", ebhook("status", tenant.name)
-                ),
-            )
 
     def unversioned(self, connection: Connection, tenant: Tenant) -> DoctorFinding | None:
         """Tables, and no revision: the first boot would stop at the first CREATE TABLE."""
@@ -363,12 +337,12 @@ class LoginChecks:
         )
         if not number:
             return None
-        return warn(
+        return fail(
             "tables",
             tenant.name,
-            f"has tables ({number}) and no revision",
+            f"has tables ({number}) and no revision: the next boot runs the chain from its beginning",
             then(
-                "If it was made without migrations, adopt it: ",
+                "If it was made without migrations, adopt it at the revision that it is at: ",
                 ebhook("stamp", tenant.name, words=["REVISION"]),
             ),
         )

@@ -29,6 +29,7 @@ from ebhook.journal.in_doubt import ObjectInspector, Pending
 from ebhook.journal.replies import Place, Reply
 from ebhook.journal.session_notes import Note
 from ebhook.journal.session_variables import SessionVariables
+from ebhook.next_command import ebhook, then
 
 COLUMNS = {
     "id": "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT",
@@ -222,7 +223,7 @@ class Journal:
                 f"{self.tenant}: revision {entry.revision} is half applied by a newer release of "
                 f"ebhook (shape {entry.shape} of the journal; this one knows {SHAPE}).",
                 "Nothing was changed.",
-                f"Deploy a bundle with that release; then: ebhook upgrade {self.tenant}",
+                then("Deploy a bundle with that release; then: ", ebhook("upgrade", self.tenant)),
             )
         return entry
 

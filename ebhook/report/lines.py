@@ -24,7 +24,7 @@ from ebhook.events import (
     WaitingForOthers,
     WaveStarted,
 )
-from ebhook.report.next_commands import NextCommands
+from ebhook.report.screen import said_seconds
 
 WORDS = {outcome: outcome.value.replace("_", " ") for outcome in Outcome}
 
@@ -36,12 +36,12 @@ _SIGNALS = {
 }
 
 
-def line_of(event: Event, commands: NextCommands) -> str | None:
+def line_of(event: Event) -> str | None:
     """An event as one line, or None for those that only a program wants."""
     match event:
         case SurveyDone(tenants, behind, seconds, unread):
             read = f", {unread} could not be read" if unread else ""
-            return f"surveyed {count(tenants, 'tenant')} in {seconds:.2f} s: {behind} behind{read}"
+            return f"surveyed {count(tenants, 'tenant')} in {said_seconds(seconds)}: {behind} behind{read}"
         case WaveStarted(name, tenants):
             few = len(tenants) < 6
             return f"{name} wave: {', '.join(tenants) if few else count(len(tenants), 'tenant')}"
@@ -67,11 +67,12 @@ def line_of(event: Event, commands: NextCommands) -> str | None:
             return f"{why} Put back." if why.startswith(tenant) else f"{tenant}: {why} Put back."
         case TenantDone(tenant, outcome, before, after, seconds, error):
             if error is not None:
-                said = commands.whole(error).removeprefix(f"{tenant}: ")
+                # Where it stands, and what to do, is said once: in the report.
+                said = error.what.removeprefix(f"{tenant}: ")
                 return f"{tenant}: {WORDS[outcome]}: {said}"
             if outcome is Outcome.SKIPPED or (outcome in _SURVEYED and seconds == 0):
                 return None  # a dry run; or the report has it
-            return f"{tenant}: {WORDS[outcome]}, {before or 'base'} → {after or 'base'}, {seconds:.1f} s"
+            return f"{tenant}: {WORDS[outcome]}, {before or 'base'} → {after or 'base'}, {said_seconds(seconds)}"
         case Stopping(why):
             return f"nothing new is started: {why}{_SIGNALS.get(why, '')}"
         case StatementDone() | UpgradeStarted() | LockTaken() | RevisionDone() | PasswordRead():

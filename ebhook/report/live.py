@@ -12,6 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live as RichLive
 from rich.text import Text
 
+from ebhook.errors import one_line
 from ebhook.events import (
     Event,
     LockTaken,
@@ -22,7 +23,7 @@ from ebhook.events import (
     TenantDone,
     UpgradeStarted,
 )
-from ebhook.report.tables import table
+from ebhook.report.screen import coloured, laid_out, said_seconds
 
 
 class Live:
@@ -33,6 +34,8 @@ class Live:
         self._tenants = 0
         self._running: dict[str, tuple[float, str]] = {}
         self._done: Counter[str] = Counter()
+        self._first: float | None = None  # when the first upgrade began
+        self._worked = 0  # tenants that an upgrade was done with
         self._console = Console(file=stream, highlight=False)
         self._live = _live(self._console, self)
         self._live.start()
@@ -42,7 +45,9 @@ class Live:
             case SurveyDone(tenants):
                 self._tenants = tenants
             case UpgradeStarted(tenant):
-                self._running[tenant] = (time.monotonic(), "connecting")
+                now = time.monotonic()
+                self._first = self._first or now
+                self._running[tenant] = (now, "connecting")
             case LockWaiting(tenant, holder, _, left):
                 self._say_of(tenant, f"waiting for {holder}, {left:.0f} s left")
             case LockTaken(tenant, _):
@@ -52,7 +57,7 @@ class Live:
             case PutBack(tenant, _):
                 self._running.pop(tenant, None)
             case TenantDone(tenant=tenant, outcome=outcome):
-                self._running.pop(tenant, None)
+                self._worked += self._running.pop(tenant, None) is not None
                 self._done[outcome.value.replace("_", " ")] += 1
             case _:
                 pass
@@ -78,7 +83,17 @@ class Live:
         sums = ", ".join(f"{number} {word}" for word, number in self._done.items())
         done = f"{self._done.total()} of {self._tenants} done"
         told = ": ".join(part for part in (done, sums) if part)
-        yield _cut(Text(f"{told}; {now - self._began:.0f} s", "dim"))
+        parts = (told, said_seconds(now - self._began), self._estimate(now))
+        yield _cut(Text("; ".join(part for part in parts if part), "dim"))
+
+    def _estimate(self, now: float) -> str:
+        """What is left, by how long those took that are done; nothing as long as none is."""
+        left = self._tenants - self._done.total()
+        if not self._worked or left <= 0 or self._first is None:
+            return ""
+        seconds = (now - self._first) / self._worked * left
+        about = f"{max(1, round(seconds))} s" if seconds < 60 else said_seconds(seconds)
+        return f"{left} left, about {about}"
 
 
 class Watched:
@@ -124,7 +139,8 @@ class Watched:
             return
         lines = [*self._told, *self._calm]
         room = max(1, console.height - len(self._below) - 4)  # less what stands around them
-        headings, *rows = table(self._headings, lines[:room]).split("\n")
+        laid = laid_out([self._headings, *map(_one_line, lines[:room])], None)
+        headings, *rows = (coloured(row, colours=False) for row in laid)
         yield _cut(Text(headings, "dim"))
         for line, row in zip(lines, rows, strict=False):
             yield _cut(Text(row, "bold" if line[0] in self._changed else ""))
@@ -145,6 +161,10 @@ def _live(console: Console, shown: RenderableType) -> RichLive:
         redirect_stdout=False,
         redirect_stderr=False,
     )
+
+
+def _one_line(cells: Sequence[str]) -> list[str]:
+    return [one_line(cell) for cell in cells]
 
 
 def _cut(line: Text) -> Text:

@@ -36,7 +36,7 @@ class Effect(Enum):
 EFFECTS = {
     **dict.fromkeys(
         ("status", "current", "lock list", "history", "doctor", "config", "heads", "chain", "lint",
-         "verify", "demo", "schema", "plan", "drift", "rehearse", "report"),
+         "verify", "check", "demo", "schema", "plan", "drift", "rehearse", "report"),
         Effect.LOOKS,
     ),
     **dict.fromkeys(("migrate", "merge", "relink", "init"), Effect.FILES),
@@ -47,9 +47,9 @@ EFFECTS = {
 }  # fmt: skip
 
 # Whoever types these writes the chain: the remedies are files.
-_AUTHORING = ("heads", "chain", "lint", "verify", "migrate", "merge", "relink", "init")
+_AUTHORING = ("heads", "chain", "lint", "verify", "check", "migrate", "merge", "relink", "init")
 # They run migrations on databases of their own, under this name.
-_ON_SCRATCH = ("verify", "migrate", "rehearse")
+_ON_SCRATCH = ("verify", "check", "migrate", "rehearse")
 SCRATCH = "scratch"
 # What takes one tenant, and what means all of them when none is named.
 _ONE = ("downgrade",)

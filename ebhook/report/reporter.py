@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, TextIO
@@ -25,6 +26,7 @@ from ebhook.report.hiding import Hiding
 from ebhook.report.lines import line_of
 from ebhook.report.next_commands import NextCommands, plain
 from ebhook.report.run_log import RunLog
+from ebhook.report.screen import broken, coloured, columns, has_colours
 from ebhook.tenant import Tenant
 
 
@@ -96,7 +98,7 @@ class Reporter:
                 return  # the display has it; what stays on the screen is how each tenant ended
         if self._said.already(event):
             return
-        line = line_of(event, self.commands)
+        line = line_of(event)
         if line is not None:
             self.say(line)
 
@@ -122,14 +124,16 @@ class Reporter:
             if self._live is not None:
                 self._live.say(self.hide(plain(line)))
             else:
-                self._stream.write(self.hide(plain(line)) + "\n")
+                width = columns() if self._stream.isatty() else None
+                self._stream.write(self.hide(plain(broken(line, width))) + "\n")
                 self._stream.flush()
         except OSError:
             pass  # the terminal went away: the work goes on
 
     def print(self, text: str) -> None:
         """A command's result, on standard output."""
-        print(self.hide(plain(text)), flush=True)
+        shown = self.hide(plain(broken(text, columns())))
+        print(coloured(shown, colours=has_colours(sys.stdout)), flush=True)
 
     def log(self, document: Mapping[str, Any]) -> None:
         if self._log.is_open:

@@ -366,6 +366,7 @@ SCHEMAS: Mapping[str, tuple[type[Document], ...] | None] = {
     "migrate": (Migrate,),
     "merge": (Merge,),
     "relink": (Relink,),
+    "check": None,
     "verify": (Verify,),
     "config": (Config,),
     "doctor": (Doctor,),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -13,6 +12,7 @@ from ebhook.lock.row import LockRow
 from ebhook.next_command import Next, ebhook, then
 from ebhook.report.lines import WORDS, count
 from ebhook.report.next_commands import NextCommands
+from ebhook.report.screen import columns, laid_out, said_seconds
 from ebhook.results import Result
 
 # Where a tenant with one of these stands may never have been read.
@@ -23,26 +23,10 @@ ALIKE = 10
 
 
 def table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Aligned columns; the last one is as long as it wants to be. A line is one line, whatever is
-    in it."""
+    """Aligned columns; the last one is as long as it wants to be, up to a terminal's edge. Piped, a
+    line is one line, whatever is in it."""
     shown = [headings, *([one_line(cell) for cell in line] for line in lines)]
-    widths = [max(_width(line[i]) for line in shown) for i in range(len(headings))]
-    return "\n".join(
-        "  ".join(
-            cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
-        ).rstrip()
-        for line in shown
-    )
-
-
-def _width(text: str) -> int:
-    """The columns that a terminal needs for it."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
+    return "\n".join(laid_out(shown, columns()))
 
 
 def some(names: Sequence[str], most: int = 3) -> str:
@@ -68,6 +52,7 @@ def rollout_text(
         target: where the tenants were to go; None: to `head`.
     """
     told = [result for result in results if result.outcome is not Outcome.AT_HEAD]
+    told.sort(key=lambda result: _BAD_FIRST.index(result.outcome))
     parts = []
     if told:
         headings = ("tenant", "outcome", "before", "after", "seconds")
@@ -76,8 +61,23 @@ def rollout_text(
     words = WORDS if target in (None, head) else {**WORDS, Outcome.AT_HEAD: "there already"}
     sums = _sums(words[result.outcome] for result in results)
     where = f"head {head}" if head is not None else "the chain is empty"
-    parts.append(f"{count(len(results), 'tenant')}: {sums} ({where}), in {seconds:.2f} s")
+    parts.append(f"{count(len(results), 'tenant')}: {sums} ({where}), in {said_seconds(seconds)}")
     return "\n\n".join(parts)
+
+
+# What a person has to see comes first; among their like, tenants keep their order.
+_BAD_FIRST = (
+    Outcome.FAILED,
+    Outcome.UNKNOWN,
+    Outcome.REFUSED,
+    Outcome.UNREACHABLE,
+    *(o for o in Outcome if o.value in ("frozen", "locked")),
+    Outcome.SKIPPED,
+    Outcome.UPGRADED,
+    Outcome.DOWNGRADED,
+    Outcome.AHEAD,
+    Outcome.AT_HEAD,
+)
 
 
 def _rollout_lines(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
@@ -108,18 +108,56 @@ def _end(result: Result) -> tuple[str, ...]:
 # The status
 
 
+def _urgency(standing: Standing) -> int:
+    """What a person has to see first, then what is under way, then what is behind."""
+    if standing.error is not None or standing.unfinished is Unfinished.IN_DOUBT:
+        return 0
+    if standing.unfinished in _HALF:
+        return 1
+    if standing.lock is not None:
+        return 2
+    return 3 if standing.state in (State.BEHIND, State.EMPTY) or standing.edited else 4
+
+
+def under_way_first(standing: Standing) -> int:
+    """For whoever watches: what somebody works on, then what is wrong, then the rest."""
+    at_work = standing.lock is not None and standing.lock.alive and not standing.lock.frozen
+    return -1 if at_work else _urgency(standing)
+
+
+def chosen(standings: Sequence[Standing], only: Sequence[str]) -> list[Standing]:
+    """Those that are one of `only` (``behind``, ``failed``, ``locked``); all when that is empty."""
+    found = {
+        "behind": lambda s: s.state in (State.BEHIND, State.EMPTY),
+        "failed": lambda s: _urgency(s) < 2,
+        "locked": lambda s: s.lock is not None,
+    }
+    return [s for s in standings if not only or any(found[kind](s) for kind in only)]
+
+
 STATUS = ("tenant", "state", "revision", "behind", "lock", "journal")
 
 
-def status_text(head: str | None, standings: Sequence[Standing], commands: NextCommands) -> str:
-    """A line per tenant, each problem once, what to type next, and one line of sums."""
-    parts = [table(STATUS, [status_line(standing) for standing in standings])]
+def status_text(
+    head: str | None,
+    standings: Sequence[Standing],
+    commands: NextCommands,
+    *,
+    of: Sequence[Standing] | None = None,
+) -> str:
+    """A line per tenant, each problem once, what to type next, and one line of sums.
+
+    Args:
+        of: all that there are, for the sums; None: `standings`.
+    """
+    ordered = sorted(standings, key=_urgency)
+    parts = [table(STATUS, [status_line(standing) for standing in ordered])] if ordered else []
     problems = ((s.tenant.name, s.error) for s in standings)
     parts.extend(_problems(problems, commands, state=False))
     advice = [commands.text(next) for next in _advice(standings)]
     if advice:
         parts.append("\n".join(advice))
-    parts.append(status_sums(head, standings))
+    parts.append(status_sums(head, standings if of is None else of))
     return "\n\n".join(parts)
 
 
@@ -155,26 +193,28 @@ def _advice(standings: Sequence[Standing]) -> Iterator[Next]:
     here = [state for state in State if state is not State.AHEAD]
     if halves := names(Unfinished.HALF_APPLIED, Unfinished.HALF_UNDONE, states=here):
         why, go_on = ebhook("history", *halves), ebhook("upgrade", *halves)
-        yield then(f"{_are(halves)} half done. Why: ", why, "; to go on: ", go_on)
+        yield then(f"{_are(halves)} half done. Why: ", why, f"; {_GO_ON}: ", go_on)
     if newer := names(*_HALF, states=[State.AHEAD]):
         see = ebhook("history", *newer)
         yield then(f"{_are(newer)} half done by a newer bundle, which goes on with it: ", see)
     if behind := names(None, states=(State.BEHIND, State.EMPTY)):
-        yield then(f"{_are(behind)} behind: ", ebhook("upgrade", *behind))
+        yield then(f"{_are(behind)} behind; {_GO_ON}: ", ebhook("upgrade", *behind))
     locked = {s.tenant.name: s.lock for s in idle if s.lock is not None}
     if frozen := [name for name, lock in locked.items() if lock.frozen]:
-        clear = ebhook("lock clear", *frozen)
-        yield then(f"{some(frozen)}: frozen by hand; to end that: ", clear)
+        see = ebhook("lock list", *frozen)
+        yield then(f"{some(frozen)}: frozen by hand; lock clear ends that. See: ", see)
     if gone := [name for name, lock in locked.items() if not lock.frozen]:
-        clear = ebhook("lock clear", *gone)
+        see = ebhook("lock list", *gone)
         yield then(
-            f"{some(gone)}: the lock's holder is gone. The next upgrade takes it over; or: ", clear
+            f"{some(gone)}: the lock's holder is gone. The next upgrade takes it over: ", see
         )
     if edited := [s.tenant.name for s in idle if s.edited]:
         see = ebhook("lint", words=["--applied"])
         yield then(f"{some(edited)}: files changed after they were applied; see: ", see)
 
 
+# What a harmless command prints is the dry run.
+_GO_ON = "what would run, and runs without --dry-run"
 _HALF = (Unfinished.HALF_APPLIED, Unfinished.HALF_UNDONE)
 
 

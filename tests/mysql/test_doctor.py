@@ -330,8 +330,8 @@ def test_tables_without_a_revision(ebhook: Ebhook, fleet: Fleets) -> None:
     ran = examine(ebhook, env_of(agencies))
 
     ((check, name, text),) = found(ran, "fail")
-    assert (check, name) == ("chain", made)
-    assert "has 1 table and no revision" in text
+    assert (check, name) == ("tables", made)
+    assert "has tables (1) and no revision" in text
 
 
 def test_limits_of_the_server(ebhook: Ebhook, fleet: Fleets) -> None:

@@ -98,7 +98,7 @@ class Tenant:
                 f"SET SESSION lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}"
             )
         lock = TenantLock(connection, self.name, table, named=named)
-        return Session(connection, lock, Holder(instance, 0, "prod", "v512", "boot", ""))
+        return Session(connection, lock, Holder(instance, 412, "prod", "v512", "boot", ""))
 
     def run(self, sql: str) -> list[tuple[Any, ...]]:
         return ask(self.person, sql)

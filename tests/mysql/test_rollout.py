@@ -46,7 +46,7 @@ def held(tenants: Agency, name: str, instance: str) -> Iterator[None]:
     connection = connect(fill(tenants.fleet.template, name), database=name, timeout=10)
     try:
         lock = TenantLock(connection, name, "migration_lock", named=True)
-        holder = Holder(instance, 0, "prod", "v512", "boot", "")
+        holder = Holder(instance, 412, "prod", "v512", "boot", "")
         with lock.held(holder, wait=0, emit=lambda event: None, done=lambda: False):
             yield
     finally:

@@ -80,7 +80,7 @@ def test_every_state_has_its_name(agency: Make) -> None:
         (behind, "behind", "a003", 2, None),
         (empty, "empty", None, 5, None),
         (unknown, "unknown_revision", "ffff", None, None),
-        (absent, "unreachable", None, None, None),
+        (absent, "refused", None, None, None),
     ]
     assert "ffff" in str(found[unknown]["error"])
     assert f"no database '{absent}'" in str(found[absent]["error"])
@@ -267,7 +267,7 @@ def test_tenant_without_privileges_among_many(agency: Make, server: AnyServer) -
 
     assert [found[name]["state"] for name in readable] == ["at_head"] * 3
     for name in (hidden, unreadable):
-        assert found[name]["state"] == "unreachable"
+        assert found[name]["state"] == "refused"
         assert "refused" in str(found[name]["error"])
         assert "pass@word" not in str(found[name]["error"])
 
@@ -284,7 +284,7 @@ def test_foreign_version_table_among_many(agency: Make) -> None:
 
     assert [found[name]["state"] for name in (first, odd, last)] == [
         "at_head",
-        "unreachable",
+        "refused",
         "at_head",
     ]
     assert "version_num" in str(found[odd]["error"])
@@ -371,7 +371,7 @@ def session(tenants: Agency, name: str) -> tuple[Connection[Any], TenantLock]:
 
 
 def hold(lock: TenantLock, instance: str) -> Any:
-    holder = Holder(instance, 0, "prod", "v512", "boot", "")
+    holder = Holder(instance, 412, "prod", "v512", "boot", "")
     return lock.held(holder, wait=0, emit=lambda event: None, done=lambda: False)
 
 

@@ -13,7 +13,6 @@ from ebhook.database.connection import text_of
 from ebhook.events import Printed, RevisionStarted
 from ebhook.lock.row import LockRow
 from ebhook.report.lines import line_of
-from ebhook.report.next_commands import NextCommands
 from ebhook.report.reporter import Reporter
 
 FORGED = "x\nacme: upgraded, a001 → b002, 0.1 s\r::error::all is lost\x1b[2J\x9b31m\u202e"
@@ -38,7 +37,7 @@ def test_the_message_of_a_revision(tmp_path: Path) -> None:
     path.write_text(f'"""{doc}"""\nrevision = "a"\ndown_revision = None\n', "utf-8")
 
     assert_harmless(parse(path, path.read_bytes()).message)
-    assert_harmless(line_of(RevisionStarted("acme", "a", FORGED, 1, 1), NextCommands()) or "")
+    assert_harmless(line_of(RevisionStarted("acme", "a", FORGED, 1, 1)) or "")
 
 
 @pytest.mark.parametrize("token", [None, "t"])

@@ -5,11 +5,13 @@ from __future__ import annotations
 from ebhook.doctor.finding import DoctorFinding, fail, ok, warn
 from ebhook.doctor.show import WIDTH, as_text
 from ebhook.report.next_commands import NextCommands, plain
+from ebhook.report.screen import coloured
 
 
 def lines(*findings: DoctorFinding) -> list[str]:
     return [
-        " ".join(line.split()) for line in plain(as_text(findings, NextCommands())).splitlines()
+        " ".join(line.split())
+        for line in coloured(plain(as_text(findings, NextCommands())), colours=False).splitlines()
     ]
 
 

@@ -58,6 +58,7 @@ from ebhook.report.lines import WORDS, line_of
 from ebhook.report.next_commands import NextCommands, plain
 from ebhook.report.reporter import Reporter
 from ebhook.report.run_log import RunLog
+from ebhook.report.screen import broken, coloured, laid_out, said_seconds
 from ebhook.report.tables import ALIKE, lock_text, rollout_text, status_text, table
 from ebhook.results import PlannedStatement, Result
 from ebhook.secret import Secret
@@ -90,17 +91,17 @@ def without_facts(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def rollout(*arguments: Any, **named: Any) -> str:
-    return plain(rollout_text(*arguments, **named))
+    return coloured(plain(rollout_text(*arguments, **named)), colours=False)
 
 
 def status(*arguments: Any) -> str:
-    return plain(status_text(*arguments))
+    return coloured(plain(status_text(*arguments)), colours=False)
 
 
 # One of every event, with the line that a person reads; None: only programs want it.
 EVENTS: list[tuple[Event, str | None]] = [
     (SurveyDone(80, 3, 0.084), "surveyed 80 tenants in 0.08 s: 3 behind"),
-    (SurveyDone(1, 0, 0.5), "surveyed 1 tenant in 0.50 s: 0 behind"),
+    (SurveyDone(1, 0, 0.5), "surveyed 1 tenant in 0.5 s: 0 behind"),
     (WaveStarted("canary", ("acme",)), "canary wave: acme"),
     (
         WaitingForOthers(2, 61.0),
@@ -165,7 +166,7 @@ EVENTS: list[tuple[Event, str | None]] = [
             1.0,
             MigrationFailed("It failed.", "It stands at a2."),
         ),
-        "acme: failed: It failed. It stands at a2.",
+        "acme: failed: It failed.",
     ),
     (Stopping("the deadline is too near"), "nothing new is started: the deadline is too near"),
     (
@@ -210,7 +211,7 @@ def test_every_event_is_tested() -> None:
 @pytest.mark.parametrize(("event", "line"), EVENTS, ids=lambda x: type(x).__name__)
 def test_every_event_has_its_line(event: Event, line: str | None) -> None:
     """What a person reads of it, on one line."""
-    assert line_of(event, PLAIN) == line
+    assert line_of(event) == line
     assert "\n" not in (line or "")
 
 
@@ -560,15 +561,15 @@ def test_the_text_of_a_rollout() -> None:
     assert text == (
         "tenant  outcome     before  after  seconds\n"
         "acme    failed      a1      a2     1.2\n"
+        "lost    unknown     ?       ?      1.2\n"
         "zenith  upgraded    a1      a5     1.2\n"
         "empty   downgraded  a1      base   1.2\n"
-        "lost    unknown     ?       ?      1.2\n"
         "\n"
         "acme: it failed.\n  It stands at a2.\n  Fix it.\n"
         "\n"
         "lost: Lost.\n  Nothing was changed.\n"
         "\n"
-        "6 tenants: 1 failed, 1 upgraded, 1 downgraded, 1 unknown, 2 at head (head a5), in 2.50 s"
+        "6 tenants: 1 failed, 1 upgraded, 1 downgraded, 1 unknown, 2 at head (head a5), in 2.5 s"
     )
 
 
@@ -615,7 +616,7 @@ def test_another_target_than_head_is_not_called_head() -> None:
 
 
 def test_the_text_of_the_status() -> None:
-    """A line per tenant, the problems below, the head last."""
+    """A line per tenant, what is wrong first; the problems below, the head last."""
     text = status(
         "a5",
         [
@@ -625,7 +626,7 @@ def test_the_text_of_the_status() -> None:
         PLAIN,
     )
 
-    first, second, *_ = text.split("\n")[1:]
+    second, first, *_ = text.split("\n")[1:]
     assert first.split()[:4] == ["acme", "at", "head", "a5"]
     assert "i-0abc:412 (v512) since 2026-03-01 12:00:07 UTC" in first
     assert second.split()[:4] == ["odd", "unreachable", "-", "-"]
@@ -705,11 +706,11 @@ def test_what_to_do_about_each_standing() -> None:
     *_, next, sums = text.split("\n\n")
     assert next.split("\n") == [
         "odd is in doubt. Look, and say what happened: ebhook resolve odd",
-        "torn is half done. Why: ebhook history torn; to go on: ebhook upgrade torn",
+        "torn is half done. Why: ebhook history torn; what would run, and runs without --dry-run: ebhook upgrade torn",
         "newer is half done by a newer bundle, which goes on with it: ebhook history newer",
-        "late, new are behind: ebhook upgrade late new",
-        "ice: frozen by hand; to end that: ebhook lock clear ice",
-        "dead: the lock's holder is gone. The next upgrade takes it over; or: ebhook lock clear dead",
+        "late, new are behind; what would run, and runs without --dry-run: ebhook upgrade late new",
+        "ice: frozen by hand; lock clear ends that. See: ebhook lock list ice",
+        "dead: the lock's holder is gone. The next upgrade takes it over: ebhook lock list dead",
         "other: files changed after they were applied; see: ebhook lint --applied",
     ]
     assert sums == "10 tenants: 4 at head, 4 behind, 1 empty, 1 ahead; head: a5"
@@ -799,3 +800,55 @@ def test_the_last_fifty_lines_tell_a_failed_deployment(alike: bool) -> None:
     assert any("revision b2 failed at statement 1: Unknown column" in line for line in last)
     assert any("ebhook upgrade" in line for line in last)
     assert "80 tenants: 80 failed" in last[-1]
+
+
+# --- screens -----------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.lists(st.text("ab ", max_size=30), min_size=3, max_size=3), min_size=1, max_size=5),
+    st.integers(10, 80),
+)
+def test_a_narrow_terminal_breaks_no_word(lines: list[list[str]], width: int) -> None:
+    """Every word of a table is whole on some line, in the order of its cell; and a line is as narrow
+    as its longest word lets it be."""
+    laid = laid_out(lines, width)
+
+    words = {word for line in lines for cell in line for word in cell.split()}
+    assert words <= {word for line in laid for word in line.split()}
+
+
+def test_prose_is_broken_and_commands_are_not() -> None:
+    """What is pasted from a screen is one command; SQL and differences stay as they are."""
+    next = then("Fix it, then: ", ebhook("upgrade", "acme", words=["--to", "7f3a"]))
+    sql = "    ALTER TABLE clients ADD COLUMN a_very_long_name INT NOT NULL"
+
+    shown = plain(broken(f"acme: it failed.\n  {PLAIN.text(next)}\n{sql}", 30)).split("\n")
+
+    assert shown == [
+        "acme: it failed.",
+        "  Fix it, then:",
+        "  ebhook upgrade acme --to 7f3a",
+        sql,
+    ]
+
+
+def test_colours_are_for_terminals() -> None:
+    """A state has its colour there, and is a plain word elsewhere."""
+    text = table(("tenant", "state"), [("acme", "failed"), ("failed b", "at head")])
+
+    assert coloured(text, colours=False).split("\n")[1:] == [
+        "acme      failed",
+        "failed b  at head",
+    ]
+    assert "\x1b[31mfailed\x1b[0m" in coloured(text, colours=True)
+    assert "\x1b[32mat head\x1b[0m" in coloured(text, colours=True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.084, "0.08 s"), (2.53, "2.5 s"), (34.4, "34 s"), (60, "1 min"), (125.2, "2 min 5 s")],
+)
+def test_seconds_have_no_false_precision(seconds: float, text: str) -> None:
+    """No more digits than mean something."""
+    assert said_seconds(seconds) == text
