@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ebhook.lint.changes.tables import CreateTable
@@ -103,6 +104,17 @@ def swap_literal(source: Source, node: ast.AST, old: str, new: str) -> Iterator[
             yield Edit(source.span(one), quoted(new, source.code(one)))
 
 
+def swap_word(source: Source, node: ast.AST, old: str, new: str) -> Iterator[Edit]:
+    """The name `old`, wherever a text below `node` has it as a word, becomes `new`."""
+    word = re.compile(rf"(?<![\w$]){re.escape(old)}(?![\w$])", re.I)
+    for one in ast.walk(node):
+        plain = isinstance(one, ast.Constant) and isinstance(one.value, str)
+        if plain and not isinstance(source.parents.get(one), ast.JoinedStr):
+            code = source.code(one)
+            if word.search(code):
+                yield Edit(source.span(one), word.sub(new, code))
+
+
 def counterparts(subject: Subject, of: Iterable[Done]) -> list[ast.stmt | None]:
     """The statements of downgrade() that undo these changes, and nothing else."""
     wanted = list(of)
@@ -134,9 +146,34 @@ def without(subject: Subject, done: Done) -> list[Edit]:
         for one in others
     ):
         return []
-    # The user's own ALTER TABLE, without this clause.
+    # The user's own ALTER TABLE, without this clause; and the one that takes it back.
+    return [
+        _alter(source, statement, table, clauses),
+        *_counterpart_clauses(subject, done, table),
+    ]
+
+
+def _alter(source: Source, statement: ast.stmt, table: str, clauses: Iterable[str]) -> Edit:
     sql = f"ALTER TABLE {table} {', '.join(clauses)}"
-    return [replace(source, statement, f"op.execute({quoted(sql)})")]
+    return replace(source, statement, f"op.execute({quoted(sql)})")
+
+
+def _counterpart_clauses(subject: Subject, done: Done, table: str) -> Iterator[Edit]:
+    """The statement of downgrade() that undoes `done` and more, without that clause."""
+    for undone in subject.undone:
+        if not done.change.is_undone_by(undone.change):
+            continue
+        statement = statement_at(subject.source, undone.span)
+        if statement is None:
+            return
+        rest = [one for one in subject.undone if one.span == undone.span and one is not undone]
+        alike = all(getattr(one.change, "table", None) == table for one in rest)
+        if not rest:
+            yield from remove(subject.source, [statement])
+        elif alike and all(one.step is undone.step for one in rest):
+            clauses = dict.fromkeys(one.change.clause for one in rest)
+            yield _alter(subject.source, statement, table, clauses)
+        return
 
 
 def _others(subject: Subject, done: Done) -> list[Done]:

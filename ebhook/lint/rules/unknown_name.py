@@ -21,7 +21,7 @@ from ebhook.lint.changes.rows import Data
 from ebhook.lint.changes.tables import CreateTable
 from ebhook.lint.changes.things import CreateThing
 from ebhook.lint.finding import Finding, Rule
-from ebhook.lint.fixes.rewrite import swap_literal
+from ebhook.lint.fixes.rewrite import swap_word
 from ebhook.lint.schema.schema import Check, ForeignKey, Index, Table
 from ebhook.lint.sql.columns import (
     unknown_in_definition,
@@ -59,7 +59,7 @@ def check(subject: Subject) -> Iterator[Finding]:
                 done,
                 f"Table {missing.table} has no {missing.what} {missing.name}.{hint} The statement "
                 f"fails ({missing.number}) in every agency.",
-                edits=swap_literal(subject.source, call, missing.name, close[0])
+                edits=swap_word(subject.source, call, missing.name, close[0])
                 if call is not None and close
                 else (),
                 example=f"# {missing.table} has: {listed}",
