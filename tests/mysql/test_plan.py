@@ -219,3 +219,23 @@ def test_waves_by_the_registrys_column(tenants: Tenants) -> None:
     waves = {one["name"]: set(one["tenants"]) for one in boot.events("WaveStarted")}
     assert waves == {"canary": {first}, "europe": {two, four}, "rest": {three}}
     assert [one["name"] for one in boot.events("WaveStarted")] == ["canary", "europe", "rest"]
+
+
+def test_looking_beside_a_boot_stops_nothing(
+    fleet: Fleets, ebhook: Ebhook, server: AnyServer
+) -> None:
+    """While statements run, plan and drift take no lock, tell who has it, and the boot ends well."""
+    settings = {"scratch_url": server.url(), "EBHOOK_TEST_SLOW": 3}
+    agency = Agency(fleet(2), ebhook, PROJECTS / "slow", settings)
+    boot = agency.start("boot", holder="i-0abc", rollout_workers=2, rollout_canary="")
+    boot.await_event("RevisionStarted", tenant=agency.names[0])
+
+    plan = agency.run("plan", "--json")
+    drift = agency.run("drift", "--json")
+    ended = boot.end()
+
+    held = [one["what"] for one in plan.json()["in_the_way"] if one["tenant"] == agency.names[0]]
+    assert any(what.startswith("its lock is held by i-0abc") for what in held), plan.stdout
+    assert drift.json()["differences"] == []
+    assert ended.code == Exit.OK, ended.stdout + ended.stderr
+    assert len(agency.versions()) == 1
