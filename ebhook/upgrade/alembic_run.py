@@ -107,7 +107,8 @@ class AlembicRun:
         except EbhookError:
             raise
         except (Exception, SystemExit) as error:  # whatever env.py or a migration raises
-            raise self.failures.of(error, self.running) from None
+            moving = self.running is not None and self.failure is None
+            raise self.failures.of(error, self.running, moving=moving) from None
         return bool(cut_short)
 
     def _opened(self, locked: sa.Connection) -> None:

@@ -30,6 +30,7 @@ class DryRunListener:
     refusal: Exception | None = field(default=None, init=False)
     lost: bool = field(default=False, init=False)
     opening: set[str] = field(default_factory=set, init=False)
+    failed: None = field(default=None, init=False)
     last: None = field(default=None, init=False)  # nothing is recorded
 
     @property

@@ -196,7 +196,19 @@ class EngineHandover:
                 "env_py = false.",
             )
         engine.url = self._url.for_sqlalchemy().set(drivername=engine.url.drivername)
+        self._look_anew(given)
         return given
+
+    def _look_anew(self, given: sa.Connection) -> None:
+        """An engine that was connected before, to another tenant or to the application's own database,
+        remembers that one as its default schema: an inspection would look there."""
+        dialect = given.engine.dialect
+        if dialect.default_schema_name == self._url.database:
+            return
+        began = given.in_transaction()
+        dialect.initialize(given)
+        if not began:
+            given.rollback()
 
     def _own(self) -> sa.Connection:
         engine = sa.create_engine(self._url.for_sqlalchemy(), poolclass=sa.pool.NullPool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ from ebhook.upgrade.plan import RevisionPlan
 from ebhook.upgrade.project import Project
 from ebhook.upgrade.second_connection import SecondConnectionRefused
 
+_DELIMITER = re.compile(r"\s*DELIMITER\b", re.I)
+
 
 class FailedRun(Protocol):
     """What a failed run can still be asked. `last` is the recorder of its last revision."""
@@ -46,6 +49,10 @@ class FailedRun(Protocol):
 
     @property
     def last(self) -> Recorder | None: ...
+
+    @property
+    def failed(self) -> tuple[MySQLError, int] | None:
+        """The error of a statement of the revision, and which statement that was."""
 
     def rollback(self) -> None: ...
 
@@ -62,8 +69,11 @@ class FailureReport:
     run: FailedRun
     stop: Callable[[], bool]
 
-    def of(self, error: BaseException, running: str | None) -> EbhookError:
-        """`error` as one of ours; `running` is the revision under way, None outside of one."""
+    def of(self, error: BaseException, running: str | None, *, moving: bool = False) -> EbhookError:
+        """`error` as one of ours; `running` is the revision under way, None outside of one.
+
+        `moving`: its code has run, and its version was to be moved.
+        """
         name, number = self.tenant.name, errno(error)
         with suppress(MySQLError):
             self.run.rollback()
@@ -78,7 +88,7 @@ class FailureReport:
         if is_read_only(servers) or number in DENIED:
             problem = explain(servers, self.tenant.url, self.tenant.database)
             state, at = self._state(running, text_of(error))
-            return type(problem)(problem.what, state, problem.next, self._at(running, number, at))
+            return type(problem)(problem.what, state, problem.next, self._at(running, error, at))
         if number == Errno.LOCK_DEADLOCK:
             return Deadlocked(f"{name}: {text_of(error)}.", "Its transaction was undone.", "")
         if running is None:
@@ -90,11 +100,11 @@ class FailureReport:
                 f"{name}: stopped in the middle of revision {running}.",
                 "The journal knows how far it is.",
                 then("Go on with: ", self._again),
-                self._at(running, number),
+                self._at(running, error),
             )
         where = self.project.where(error)
         state, stands = self._state(running, where)
-        place = self._at(running, number, stands)
+        place = self._at(running, error, stands)
         if isinstance(error, SecondConnectionRefused):
             return MigrationFailed(
                 f"{name}: revision {running} asks the engine for a second connection, and would change "
@@ -116,9 +126,9 @@ class FailureReport:
                 place,
             )
         return MigrationFailed(
-            f"{name}: revision {running} failed{self._place()}: {where}.",
+            f"{name}: revision {running} failed{self._place(error, moving)}: {where}.",
             state,
-            self._advice(running, number, stands),
+            self._move_advice() if moving else self._advice(running, number, stands),
             place,
         )
 
@@ -130,10 +140,15 @@ class FailureReport:
             return ebhook("downgrade", name, words=[target])
         return ebhook("upgrade", name)
 
-    def _at(self, revision: str | None, number: int, stands_at: str | None = None) -> FailedAt:
-        last = self.run.last
-        statement = (last.index or 1) if last is not None else None
-        return FailedAt(revision, statement, number or None, stands_at)
+    def _at(
+        self, revision: str | None, error: BaseException, stands_at: str | None = None
+    ) -> FailedAt:
+        return FailedAt(revision, self._statement(error), errno(error) or None, stands_at)
+
+    def _statement(self, error: BaseException) -> int | None:
+        """Which statement of the revision failed by `error`; None when it is none's."""
+        failed = self.run.failed
+        return failed[1] if failed is not None and failed[0] is original(error) else None
 
     def _state(self, running: str | None, why: str) -> tuple[str, str | None]:
         """The version, and how many statements of the failed revision are in, from the database: in
@@ -153,8 +168,26 @@ class FailureReport:
         more = f" plus {done} statement{'s' if done != 1 else ''} of {running}" if done else ""
         return f"It stands at {at}{more}.", at
 
-    def _place(self) -> str:
-        return f" at statement {self.run.last.index or 1}" if self.run.last is not None else ""
+    def _place(self, error: BaseException, moving: bool) -> str:
+        if moving:
+            return " when its version was to be moved"
+        statement = self._statement(error)
+        if statement is not None:
+            return f" at statement {statement}"
+        last = self.run.last
+        return f" after statement {last.index}" if last is not None and last.index else ""
+
+    @property
+    def _text(self) -> str:
+        return self.run.last.text if self.run.last is not None else ""
+
+    def _move_advice(self) -> Next:
+        table = self.project.settings.version_table
+        return then(
+            f"Look at {table}: it has a row for each head, and version_num is as long as the longest "
+            "revision id. Then: ",
+            self._again,
+        )
 
     def _advice(self, running: str, number: int, stands_at: str | None) -> Next:
         name = self.tenant.name
@@ -166,8 +199,8 @@ class FailureReport:
             )
         if (
             number == Errno.PARSE_ERROR
-            and self.run.last is not None
-            and is_several(self.run.last.text)
+            and is_several(self._text)
+            and not _DELIMITER.match(self._text)
         ):
             return then(
                 "One op.execute is one statement: split it, a call for each. Then: ",
@@ -180,6 +213,12 @@ class FailureReport:
                 ebhook("stamp", name, words=["REVISION"]),
                 ". If not, drop or rename what is in the way, and then: ",
                 ebhook("upgrade", name),
+            )
+        if number == Errno.PARSE_ERROR and _DELIMITER.match(self._text):
+            return then(
+                "DELIMITER is a word of the mysql client: leave it out; a routine, its body and all, is "
+                "one op.execute. Then: ",
+                self._again,
             )
         if number in IN_THE_WAY:
             return then(

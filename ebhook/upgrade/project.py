@@ -169,7 +169,10 @@ class Project:
         return ChainBroken(
             f"{self.env_py} failed: {self.where(error)}",
             "No revision was run.",
-            then("Mend it, then: ", ebhook("upgrade")),
+            then(
+                "Mend it; or, where it is made for a command of the application, set env_py = false. Then: ",
+                ebhook("upgrade"),
+            ),
         )
 
     def where(self, error: BaseException) -> str:

@@ -53,6 +53,8 @@ class StatementListener:
     adds_column: bool = field(default=False, init=False)  # Alembic's own, which takes an ALGORITHM
     refusal: Exception | None = field(default=None, init=False)  # of ours, in this run
     lost: bool = field(default=False, init=False)  # the server has ended the session
+    # The last error of a statement, and which statement of the revision that was.
+    failed: tuple[MySQLError, int] | None = field(default=None, init=False)
     opening: set[str] = field(default_factory=set, init=False)  # what prepared the session
     keep_alive: KeepAlive = field(init=False)
 
@@ -149,6 +151,7 @@ class StatementListener:
             raise
         except MySQLError as error:
             self.lost = self.lost or errno(error) in LOST
+            self.failed = (error, self.recorder.index or 1) if self.recorder is not None else None
             if error is self.runner.gave_up:
                 self.refuse(error)
             raise

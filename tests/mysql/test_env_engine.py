@@ -328,3 +328,27 @@ def test_a_pause_in_python_may_be_longer_than_the_time_out(clinic: Clinic) -> No
     clinic.succeeds(ddl_wait_timeout="5")
 
     assert clinic.columns("clients")[-1] == "email"
+
+
+# --- where it failed -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("op.execute('UPDATE clients SET n = 1')\nraise RuntimeError('Boom')", "a002 failed after statement 1: RuntimeError"),
+        ("raise RuntimeError('Boom')", "a002 failed: RuntimeError"),
+        ("op.execute('UPDATE clients SET n = 1')\nop.execute('ALTER TABLE clients DROP q')", "failed at statement 2: "),
+        ("op.execute('ALTER TABLE alembic_version MODIFY version_num VARCHAR(2)')",
+         "failed at statement 1: "),
+        ("op.execute(\"INSERT INTO alembic_version VALUES ('a0012')\")\n"
+         "op.execute(\"UPDATE alembic_version SET version_num = 'a001x' WHERE version_num = 'a001'\")",
+         "a002 failed when its version was to be moved: "),
+    ],
+    ids=["python", "python first", "statement", "version table", "version row"],
+)  # fmt: skip
+def test_the_place_of_a_failure_is_true(clinic: Clinic, body: str, says: str) -> None:
+    """A statement, the code after one, or the row with the version."""
+    clinic.revision("a002", body, after="a001")
+
+    assert says in clinic.fails(MigrationFailed).what
