@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeVar
@@ -19,8 +19,8 @@ T = TypeVar("T")
 class Difference:
     """Tenants that differ in the same way from `expected`.
 
-    `lines`: ``-`` is what was expected, ``+`` is what they have. `of` is how many tenants were compared, and
-    `clear` says whether more than half of them agree on each thing that differs.
+    `lines`: ``-`` is what was expected, ``+`` is what they have. `clear`: more than half of those compared
+    agree on each thing that differs.
     """
 
     tenants: tuple[str, ...]
@@ -110,13 +110,3 @@ def reduced(snapshot: Snapshot, ignore: Sequence[str]) -> Snapshot:
 
 def _named(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def names_in(lines: Sequence[str]) -> Iterator[str]:
-    """The tables that the lines of a difference are about."""
-    for line in lines:
-        words = line.split(" ", 2)
-        if words[0] == "table":
-            yield line.removeprefix("table ")
-        elif words[0] in "+-" and words[1] == "table":
-            yield words[2]

@@ -97,7 +97,7 @@ def _read_login(
         except MySQLError as error:
             yield from _unread(error, tenants)
             return
-        size = BATCH[reader.is_mariadb]
+        size = BATCH[reader.query.is_mariadb]
         for start in range(0, len(tenants), size):
             for one in _read_batch(reader, tenants[start : start + size], settings, only):
                 yield _shared(one, lines, shared)
@@ -142,7 +142,7 @@ def _read_together(
     settings: Settings,
     only: Collection[str] | None,
 ) -> list[SchemaReading]:
-    connection = reader.connection
+    connection = reader.query.connection
     present = present_schemas(connection, tenants)
     snapshots = reader.read(
         [present[tenant.name] for tenant in tenants if tenant.name in present],
