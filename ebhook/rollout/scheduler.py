@@ -183,7 +183,7 @@ class RolloutLoop:
         self.pool.done(worker, message)
         name = flight.tenant.name
         if message is None:
-            how = "died" if self.escalation.is_patient else "was ended"
+            how = "died" if self.escalation.is_patient else f"was ended ({self.schedule.halted})"
             died = ConnectionLost(f"{name}: the worker process {how}.", "", "")
             self.schedule.failed(name, died, now)
         elif message.error is not None:
