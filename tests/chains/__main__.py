@@ -49,7 +49,7 @@ def _try(name: str, environment: Environment, servers: dict[Flavour, Server], se
                 flush=True,
             )
             for line in result.details:
-                print(f"    {line[-2000:]}")
+                print(f"    {line[-1500:]}")
         revisions = len([p for p in package.versions.rglob("*.py") if "revision" in p.read_text()])
     page.write(f"{name} {package.version}", revisions, results)
 

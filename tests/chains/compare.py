@@ -44,15 +44,21 @@ class Comparison:
         with database(self.server) as name:
             plain = self.project.alembic(self.server.url(name))
             if plain.returncode:
-                self.said.append(plain.stderr)
-                ebhook = self._end_of(self.project.boot(self.server.url(name), name))
-                agrees = "fails" if _cause(plain.stderr) in ebhook[1] else "fails otherwise"
-                self.said.append(ebhook[1])
-                return Result(f"fails: {_cause(plain.stderr)}", agrees, "", tuple(self.said))
+                return self._failed(_cause(plain.stderr))
             end = self._content(name)
         boots, length = self._two_boots(end)
         kills = self._killed(end, length)
         return Result("head", boots, kills, tuple(self.said))
+
+    def _failed(self, cause: str) -> Result:
+        """Where plain Alembic fails, ebhook fails for the same cause."""
+        with database(self.server) as name:
+            code, out = self._end_of(self.project.boot(self.server.url(name), name))
+        agrees = code != 0 and cause in out
+        if not agrees:
+            self.said.append(out)
+        word = "fails, too" if agrees else f"exit {code}"
+        return Result(f"fails: {cause}", word, "", tuple(self.said))
 
     def _two_boots(self, end: Content) -> tuple[str, int]:
         """How two boots at once compare, and how many statements the locked session had."""

@@ -33,6 +33,8 @@ CHAINS = {
     "trove": "trove/db/sqlalchemy/migrations/versions",
     "zun": "zun/db/sqlalchemy/alembic/versions",
 }
+# What an env.py of theirs has imported by the time that a revision uses it.
+MODULES = {"barbican": "barbican.model.models"}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chains.packages import Environment, Package
+from tests.chains.packages import MODULES, Environment, Package
 from tests.conftest import clean_environment
 from tests.support.agency import PROJECTS
 
@@ -32,6 +32,9 @@ class ChainProject:
         no_versions = shutil.ignore_patterns("versions", "*.pyc", "chain.sum")
         shutil.copytree(PROJECTS / "linear", folder, ignore=no_versions)
         shutil.copytree(package.versions, folder / "migrations" / "versions")
+        env_py = folder / "migrations" / "env.py"
+        imported = f"import sqlalchemy.orm, {MODULES.get(package.name, 'sqlalchemy')}\n"
+        env_py.write_text(imported + env_py.read_text())
         (folder / "alembic.ini").write_text(
             "[alembic]\nscript_location = migrations\nsqlalchemy.url = %(url)s\n"
         )

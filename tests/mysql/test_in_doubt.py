@@ -11,6 +11,7 @@ from ebhook.errors import (
     InDoubt,
     MigrationFailed,
 )
+from ebhook.journal.in_doubt import atomic_ddl
 from ebhook.scratch.installation import Flavour
 from tests.conftest import AnyServer
 from tests.support.proxy import Where
@@ -77,7 +78,10 @@ ASKED_ON_MARIADB = {
 def test_a_definition_in_doubt_is_decided_by_looking(
     clinic: Clinic, sql: str, setting: str
 ) -> None:
-    """Killed just before it, and then just after: the next run knows, and asks nobody."""
+    """Killed just before it, and then just after: the next run knows, and asks nobody.
+
+    Where DDL is not atomic it asks, or runs again what may be run twice: the end is the same.
+    """
     if setting:
         clinic.do(*setting.split(" ; "))
     clinic.statements("a002", COUNT, sql, CREATE_LAST, after="a001")
@@ -88,7 +92,11 @@ def test_a_definition_in_doubt_is_decided_by_looking(
     clinic.succeeds()
 
     repeated = [CREATE_LAST] if sql not in AGAIN else [sql, CREATE_LAST]
-    assert clinic.changes() == repeated
+    changes = clinic.changes()
+    if not atomic_ddl(clinic.fleet.server.version):
+        assert changes in ([CREATE_LAST], [sql, CREATE_LAST])
+        return
+    assert changes == repeated
 
 
 @pytest.mark.parametrize("where", [Where.BEFORE, Where.AFTER])
