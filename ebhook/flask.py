@@ -1,12 +1,12 @@
-"""``flask db migrate`` under the rules of the house, by one line in the application:
+"""``flask db …`` under ebhook's rules, lock and journal, by one line in the application:
 
     import ebhook.flask
 
     migrate = Migrate(app, db, **ebhook.flask.options())
 
-What Flask-Migrate's commands write then begins with a ticket, only adds, leaves ebhook's tables
-alone, and is in chain.sum. ``upgrade``, ``downgrade``, ``current``, ``heads`` and ``history`` are as
-before.
+What ``migrate``, ``revision`` and ``merge`` write then begins with a ticket, only adds, leaves ebhook's
+tables alone, and is in chain.sum. ``upgrade``, ``downgrade`` and ``stamp`` take the tenant's lock, respect a
+freeze, and write the journal, as ebhook does. ``current``, ``heads`` and ``history`` are as before.
 
 The option reaches Alembic through whichever env.py the folder has, old or new, as one more keyword
 of ``context.configure``. That call, and the one that writes a version file, are the two places that
@@ -16,18 +16,18 @@ every command passes by; both are wrapped once, and do nothing else where the op
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ebhook.errors import EbhookError, UsageFailed
+from ebhook.errors import EbhookError
 from ebhook.settings import Settings, load
 
 if TYPE_CHECKING:
     from ebhook.authoring.additive import Kept, Question
+    from ebhook.events import Event
 
 _KEY = "ebhook"
 _installed: list[CommandGuard] = []
@@ -61,9 +61,15 @@ def _install() -> None:
 
 
 def _configure(original: Callable[..., None]) -> Callable[..., None]:
+    from ebhook.upgrade.takeover import as_command_errors, check_folder, is_taken, take_over
+
     @wraps(original)
     def configure(self: Any, *arguments: Any, **named: Any) -> None:
         guard = named.pop(_KEY, None)
+        if guard is not None and not is_taken(self):
+            connection = arguments[0] if arguments else named.get("connection")
+            with as_command_errors():
+                take_over(self, connection, guard.settings(), _say_event, program="flask db")
         original(self, *arguments, **named)
         # Only Alembic's own `revision` and `check` give this one.
         revision = self.context_opts.get("revision_context")
@@ -71,9 +77,9 @@ def _configure(original: Callable[..., None]) -> Callable[..., None]:
             return
         message = revision.command_args["message"]
         writes = message is not None or getattr(self.config.cmd_opts, "autogenerate", False)
-        with _as_command_errors():
+        with as_command_errors():
             settings = guard.settings()
-            _check_folder(self.script, settings)
+            check_folder(self, settings, "Flask-Migrate")
             if writes:
                 _check_message(message, settings)
             _compose(self.get_context().opts, settings, writes)
@@ -82,11 +88,13 @@ def _configure(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _generate(original: Callable[..., Any]) -> Callable[..., Any]:
+    from ebhook.upgrade.takeover import as_command_errors
+
     @wraps(original)
     def generate_revision(
         self: Any, revid: str, message: str | None, *rest: Any, **named: Any
     ) -> Any:
-        with _as_command_errors():
+        with as_command_errors():
             settings = _installed[0].settings()
             ours = Path(self.dir).resolve() == settings.folder.resolve()
             text = _check_message(message, settings) if ours else message
@@ -102,16 +110,6 @@ def _check_message(message: str | None, settings: Settings) -> str:
     from ebhook.authoring.ticket import check_message
 
     return check_message(message or "", settings)
-
-
-def _check_folder(script: Any, settings: Settings) -> None:
-    if Path(script.dir).resolve() != settings.folder.resolve():
-        raise UsageFailed(
-            f"Flask-Migrate writes to {Path(script.dir).resolve()}, and ebhook's setting migrations "
-            f"says {settings.folder}.",
-            "Nothing was written.",
-            f'Set migrations = "{script.dir}" in ebhook.toml (EBHOOK_MIGRATIONS)',
-        )
 
 
 def _compose(options: dict[str, Any], settings: Settings, writes: bool) -> None:
@@ -161,12 +159,11 @@ def _write_sum(settings: Settings) -> None:
         click.echo(f"{error.what}\n{error.next}", err=True)
 
 
-@contextmanager
-def _as_command_errors() -> Iterator[None]:
-    """ebhook's errors as Alembic's, which Flask-Migrate shows without a traceback."""
-    from alembic.util import CommandError
+def _say_event(event: Event) -> None:
+    import click
 
-    try:
-        yield
-    except EbhookError as error:
-        raise CommandError(str(error)) from None
+    from ebhook.report.lines import line_of
+
+    line = line_of(event)
+    if line is not None:
+        click.echo(line, err=True)

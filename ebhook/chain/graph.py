@@ -64,6 +64,30 @@ class Chain:
             lost = lost & _closure(roots, lambda id: self._dependents[id])
         return tuple(self.revisions[id] for id in walk_down(self.revisions, here, lost))
 
+    def standing_after(self, ids: Iterable[str], target: str | None) -> tuple[str, ...]:
+        """Where a database at `ids` stands after a downgrade to `target` (None: the base)."""
+        here = tuple(ids)
+        undone = {revision.id for revision in self.undone(here, target)}
+        left = {id: self.revisions[id] for id in self.lineage(here) if id not in undone}
+        return tuple(sorted(heads_of(left)))
+
+    def check_downgrade(self, ids: Iterable[str], target: str | None, tenant: str) -> None:
+        """Raises `UsageFailed` where a downgrade to `target` would end at several revisions: behind a
+        merge, one of its branches would stay. Names the revision to go to instead."""
+        here = tuple(ids)
+        after = self.standing_after(here, target)
+        if len(after) < 2:
+            return
+        line = [
+            id for id in reversed(list(self.revisions)) if target and id in self.lineage([target])
+        ]
+        before = next((id for id in line if self.standing_after(here, id) == (id,)), "base")
+        raise UsageFailed(
+            f"{tenant}: going back to {target} would leave the database at {len(after)} revisions: "
+            f"{', '.join(after)}. A merge lies between, and only one of its branches would be undone.",
+            next=f"Go to where the branches part: ebhook downgrade {tenant} {before}",
+        )
+
     @cached_property
     def _dependents(self) -> Mapping[str, list[str]]:
         found: dict[str, list[str]] = {id: [] for id in self.revisions}

@@ -48,6 +48,7 @@ def downgrade(options: Options, *, tenant: str, revision: str, yes: bool) -> Exi
                 f"{tenant} stands at {standing.revision or 'base'}, which is before {target}.",
                 next=then("To go up: ", ebhook("upgrade", tenant, words=["--to", target])),
             )
+        chain.check_downgrade(standing.revisions, target, tenant)
         undone = chain.undone(standing.revisions, target)
         if undone and not yes:
             _ask(tenant, revision, [f"{one.id}  {one.message}" for one in undone])

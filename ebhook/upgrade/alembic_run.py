@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import sqlalchemy as sa
+from alembic.util import CommandError
 
 from ebhook.chain.revision import Revision
 from ebhook.database.connection import Connection, login_of
@@ -20,6 +21,7 @@ from ebhook.upgrade.failure import FailureReport
 from ebhook.upgrade.interception import ConnectionListener
 from ebhook.upgrade.plan import RevisionPlan
 from ebhook.upgrade.project import Project
+from ebhook.upgrade.version_guard import VersionGuard
 
 
 class RevisionListener(ConnectionListener, Protocol):
@@ -61,6 +63,7 @@ class AlembicRun:
         deadline: in monotonic seconds; no revision begins that would probably end after it.
         stop: asked before each revision; when true, no further revision begins.
         ran: gets the id of each revision that was begun.
+        version: notices that somebody else moves it; None in a dry run.
     """
 
     project: Project
@@ -72,6 +75,7 @@ class AlembicRun:
     emit: Emit
     stop: Callable[[], bool]
     ran: list[str] = field(default_factory=list)
+    version: VersionGuard | None = None
     longest: float = field(default=0.0, init=False)  # seconds of the slowest revision so far
     running: str | None = field(default=None, init=False)
     is_last: bool = field(default=False, init=False)  # no other revision follows `running`
@@ -108,7 +112,10 @@ class AlembicRun:
             raise
         except (Exception, SystemExit) as error:  # whatever env.py or a migration raises
             moving = self.running is not None and self.failure is None
-            raise self.failures.of(error, self.running, moving=moving) from None
+            problem = self.failures.of(error, self.running, moving=moving)
+            if isinstance(error, CommandError) and self.version and self.running:
+                problem = self.version.after_failure(self.running) or problem
+            raise problem from None
         return bool(cut_short)
 
     def _opened(self, locked: sa.Connection) -> None:
@@ -118,6 +125,8 @@ class AlembicRun:
     def _steps(self, heads: Any, cut_short: list[bool]) -> Iterator[Any]:
         """The plan, one revision at a time, ending early when asked to."""
         plan = self.plan.steps(self.project, heads)
+        if self.version is not None:
+            self.version.expect(heads)
         for number, step in enumerate(plan, start=1):
             if self.stop() or self._is_too_late():
                 cut_short.append(True)
@@ -142,6 +151,8 @@ class AlembicRun:
     def _heard(self, revision: Revision, function: Callable[..., None]) -> Callable[..., None]:
         def run(*arguments: Any, **named: Any) -> None:
             try:
+                if self.version is not None:
+                    self.version.before(revision.id)
                 with self.listener.revision(revision, self.plan.kind):
                     function(*arguments, **named)
             except (Exception, SystemExit) as error:
@@ -150,8 +161,10 @@ class AlembicRun:
 
         return run
 
-    def _on_version_apply(self, **_: Any) -> None:
-        """Alembic calls this in the transaction that moves the version."""
+    def _on_version_apply(self, *, heads: Collection[str], **_: Any) -> None:
+        """Alembic calls this in the transaction that moves the version, to `heads`."""
+        if self.version is not None:
+            self.version.expect(heads)
         if self.running is not None:
             self.listener.version_moves(self.running, is_last=self.is_last)
 

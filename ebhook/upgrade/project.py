@@ -275,10 +275,28 @@ def load_project(settings: Settings, chain: Chain) -> Project:
             import_all(script)  # nothing that env.py does first could matter: once for all workers
     except Exception as error:  # whatever a version file raises when it is imported
         raise unloadable(settings, error) from None
+    return project_of(settings, chain, config, script, app, app_listens=bool(heard))
+
+
+def project_of(
+    settings: Settings,
+    chain: Chain,
+    config: Config,
+    script: ScriptDirectory,
+    app: Any = None,
+    *,
+    app_listens: bool = False,
+) -> Project:
+    """A project whose revisions issue the same statements in each process, in the same order.
+
+    Args:
+        script: has the revisions of `chain` (`show_chain`).
+    """
     # op.create_table makes the indexes of its table in the order of a set, another one in each
     # process: a revision that is resumed must issue the same statements again.
-    sa.event.listen(sa.Table, "before_create", _sort_indexes)
-    return Project(settings, chain, config, script, app, app_listens=bool(heard))
+    if not sa.event.contains(sa.Table, "before_create", _sort_indexes):
+        sa.event.listen(sa.Table, "before_create", _sort_indexes)
+    return Project(settings, chain, config, script, app, app_listens=app_listens)
 
 
 def unloadable(settings: Settings, error: BaseException) -> ChainBroken:

@@ -23,6 +23,7 @@ from ebhook.upgrade.plan import RevisionPlan
 from ebhook.upgrade.project import Project
 from ebhook.upgrade.statement_listener import StatementListener
 from ebhook.upgrade.statement_runner import Runner, patient_sleep
+from ebhook.upgrade.version_guard import VersionGuard
 
 
 def apply(project: Project, order: Order, emit: Emit, stop: Callable[[], bool]) -> UpgradeResult:
@@ -133,6 +134,15 @@ class TenantUpgrade:
             self.emit,
             self.stop,
             self.ran,
+            None if order.dry_run else self.version_guard(),
+        )
+
+    def version_guard(self) -> VersionGuard:
+        return VersionGuard(
+            self.database.connection,
+            self.name,
+            self.order.tenant.database,
+            self.project.settings.version_table,
         )
 
     def listener(
