@@ -7,7 +7,8 @@ An error says three things: ``what`` happened, the ``state`` now, and the ``next
     ├── SettingsFailed                 78   ebhook.toml, the environment, or the application named there
     ├── ChainBroken                    65   migrations/: heads, parents, ids, syntax, env.py
     ├── TryAgain                       75   may pass by itself
-    │   ├── LockHeld                        another instance, or a person, has the tenant
+    │   ├── LockHeld                        another instance has the tenant
+    │   ├── TenantFrozen                    a person keeps every instance away
     │   ├── Unreachable                     no connection
     │   │   └── NoAnswer                        nothing there speaks MySQL in time
     │   ├── ConnectionLost                  the connection broke while something was under way
@@ -124,6 +125,10 @@ class TryAgain(EbhookError):
 
 
 class LockHeld(TryAgain):
+    pass
+
+
+class TenantFrozen(TryAgain):
     pass
 
 

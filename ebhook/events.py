@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     DOWNGRADED = "downgraded"
     AHEAD = "ahead"
     LOCKED = "locked"
+    FROZEN = "frozen"
     SKIPPED = "skipped"
     UNREACHABLE = "unreachable"
     REFUSED = "refused"

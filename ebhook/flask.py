@@ -163,7 +163,8 @@ def _say_event(event: Event) -> None:
     import click
 
     from ebhook.report.lines import line_of
+    from ebhook.report.next_commands import NextCommands
 
-    line = line_of(event)
+    line = line_of(event, NextCommands())
     if line is not None:
         click.echo(line, err=True)

@@ -15,6 +15,7 @@ from ebhook.errors import (
     Skipped,
     StateUnknown,
     Stopped,
+    TenantFrozen,
     Transient,
     TryAgain,
     Unreachable,
@@ -53,6 +54,8 @@ def outcome_of(error: EbhookError) -> Outcome:
     """What a tenant comes to that ends with `error`."""
     if isinstance(error, LockHeld):
         return Outcome.LOCKED
+    if isinstance(error, TenantFrozen):
+        return Outcome.FROZEN
     if isinstance(error, Unreachable | ConnectionLost | Transient):
         return Outcome.UNREACHABLE
     if isinstance(error, Stopped | Skipped):
@@ -74,15 +77,10 @@ def excused(settings: Settings, results: Iterable[Result], error: EbhookError | 
 
     A broken chain, wrong settings and a wrong command line are defects of the bundle: never.
     """
-    allowed = {
-        outcome: (
-            settings.boot.on_unreachable
-            if outcome is Outcome.UNREACHABLE
-            else settings.boot.on_failure
-        )
-        == "start"
-        for outcome in Outcome
-    }
+    boot = settings.boot
+    allowed = dict.fromkeys(Outcome, boot.on_failure == "start")
+    allowed[Outcome.UNREACHABLE] = boot.on_unreachable == "start"
+    allowed[Outcome.FROZEN] = "start" in (boot.on_frozen, boot.on_failure)
     if error is not None:
         mine = isinstance(error, TryAgain | PersonNeeded)
         return mine and allowed[outcome_of(error)]

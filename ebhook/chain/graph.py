@@ -85,7 +85,9 @@ class Chain:
         raise UsageFailed(
             f"{tenant}: going back to {target} would leave the database at {len(after)} revisions: "
             f"{', '.join(after)}. A merge lies between, and only one of its branches would be undone.",
-            next=f"Go to where the branches part: ebhook downgrade {tenant} {before}",
+            next=then(
+                "Go to where the branches part: ", ebhook("downgrade", tenant, words=[before])
+            ),
         )
 
     @cached_property

@@ -282,7 +282,7 @@ cli.add_command(current, "current")
 
 @cli.group()
 def lock() -> None:
-    """See who holds a tenant, and clear what nobody holds any more."""
+    """See who holds a tenant, clear what nobody holds any more, keep everybody away."""
 
 
 @lock.command("list", short_help="List every lock: its holder, since when, and its id.")
@@ -299,22 +299,57 @@ def lock_list(tenant: tuple[str, ...], **common: Any) -> Exit:
 @some_tenants
 @click.option("--all", "everything", is_flag=True, help="Every stale lock of every tenant.")
 @click.option("--kill", is_flag=True, help="Also end the session of a holder that is alive.")
-@click.option("--frozen", is_flag=True, help="With --all: also rows that were made by hand.")
+@click.option("--frozen", is_flag=True, help="With --all: also freezes, and rows made by hand.")
+@click.option("--id", metavar="ID", help="Only the lock with this id, as `lock list` shows it.")
 @common_options
 def lock_clear(
-    tenant: tuple[str, ...], everything: bool, kill: bool, frozen: bool, **common: Any
+    tenant: tuple[str, ...],
+    everything: bool,
+    kill: bool,
+    frozen: bool,
+    id: str | None,
+    **common: Any,
 ) -> Exit:
-    """Clear the lock of TENANT… (or --all). A living holder's lock is refused without --kill.
+    """Clear the lock of TENANT… (or --all), or end its freeze. A living holder's lock is refused
+    without --kill, which also stops its process where that is on this machine.
 
     \b
     Examples:
       ebhook lock clear acme
       ebhook lock clear --all
       ebhook lock clear acme --kill
+      ebhook lock clear acme --id 0f3a…
     """
     from ebhook.commands.lock import lock_clear
 
-    return lock_clear(options(**common), names=tenant, all=everything, kill=kill, frozen=frozen)
+    return lock_clear(
+        options(**common), names=tenant, all=everything, kill=kill, frozen=frozen, id=id
+    )
+
+
+# The manual's word for it.
+lock_clear_synonym = copy(lock_clear)
+lock_clear_synonym.short_help = "The same as lock clear."
+cli.add_command(lock_clear_synonym, "lock-clear")
+
+
+@lock.command("freeze", short_help="Keep every instance away from TENANT…, until lock clear.")
+@some_tenants
+@click.option("-m", "--message", required=True, metavar="WHY", help="Why: shown to all who come.")
+@common_options
+def lock_freeze(tenant: tuple[str, ...], message: str, **common: Any) -> Exit:
+    """Keep every instance away from TENANT… until `ebhook lock clear`.
+
+    Waits for whoever is at work there (`lock.wait`). Nobody waits for a frozen tenant.
+
+    \b
+    Examples:
+      ebhook lock freeze acme -m "restoring a dump"
+      ebhook lock clear acme
+    """
+    from ebhook.commands.lock_freeze import lock_freeze
+
+    return lock_freeze(options(**common), names=tenant, message=message)
 
 
 @cli.command(short_help="List the revisions, or what was applied where, when, by whom.")

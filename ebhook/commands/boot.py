@@ -100,6 +100,7 @@ def _roll_out(
         reads_only=settings.boot.mode != "migrate",
         plan_file=settings.plan_file,
         drift=settings.boot.drift,
+        skips_frozen=settings.boot.on_frozen == "start",
     )
     try:
         return bring(order, settings, report, holder, budget), None
@@ -178,6 +179,6 @@ def _shout(ended: Ended, see: str) -> str:
     line = "*" * 72
     return (
         f"{line}\n*** THIS INSTANCE STARTS ALL THE SAME: {who}\n"
-        f"*** That is what boot.on_failure and boot.on_unreachable say. Without them: exit "
-        f"{int(ended.code)}.\n*** Next: {see}\n{line}"
+        "*** That is what boot.on_failure, boot.on_unreachable and boot.on_frozen say. Without "
+        f"them: exit {int(ended.code)}.\n*** Next: {see}\n{line}"
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ebhook.aws.deployed import identify
 from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather_tenants, load_settings, reporter
+from ebhook.commands.lock_processes import end_process
 from ebhook.errors import EbhookError, Exit, LockHeld, UsageFailed, worst
 from ebhook.fleet.survey import survey
 from ebhook.fleet.tenant_database import open_tenant
@@ -58,18 +59,29 @@ def lock_list(options: Options, *, names: Sequence[str]) -> Exit:
 
 @dataclass(frozen=True)
 class Cleared:
-    """What became of one tenant's lock."""
+    """What became of one tenant's lock. `process` says what became of the process behind it."""
 
     tenant: str
     lock: LockRow | None
     cleared: bool
     error: EbhookError | None = None
+    process: str | None = None
 
 
 def lock_clear(
-    options: Options, *, names: Sequence[str], all: bool, kill: bool, frozen: bool
+    options: Options,
+    *,
+    names: Sequence[str],
+    all: bool,
+    kill: bool,
+    frozen: bool,
+    id: str | None = None,
 ) -> Exit:
-    """Clears what is stale; a living holder only with `kill`; freezes by name, or with `frozen`."""
+    """Clears what is stale; a living holder only with `kill`; freezes by name, or with `frozen`.
+
+    Args:
+        id: clears nothing but the lock with this id, as `lock list` shows it.
+    """
     if bool(names) == all:
         raise UsageFailed(
             "lock clear wants the tenants' names, or --all (not both).",
@@ -85,7 +97,8 @@ def lock_clear(
             elif standing.lock is None:
                 result = Cleared(standing.tenant.name, None, False)
             else:
-                result = _clear(standing.tenant, settings, kill=kill, frozen=frozen or not all)
+                wanted = Wanted(kill, frozen or not all, id)
+                result = _clear(standing.tenant, settings, wanted)
             results.append(result)
             report.log({"event": "LockCleared", **_document(result, options.commands)})
     if options.json:
@@ -97,6 +110,10 @@ def lock_clear(
             line = _line(result)
             if line is not None:
                 report.print(line)
+            if result.process is not None:
+                report.print(f"{result.tenant}: {result.process}")
+                keep = ebhook("lock freeze", result.tenant, words=["-m", "its lock was cleared"])
+                report.say(f"To keep every instance away: {options.commands.command(keep)}")
         if not any(result.lock or result.error for result in results):
             print("No tenant is locked.")
         problems = problems_text(
@@ -107,27 +124,43 @@ def lock_clear(
     return worst([result.error.exit_code for result in results if result.error is not None])
 
 
-def _clear(tenant: Tenant, settings: Settings, *, kill: bool, frozen: bool) -> Cleared:
-    row = None
+@dataclass(frozen=True)
+class Wanted:
+    """What may be cleared: also of the living, also freezes; `id`: only this one."""
+
+    kill: bool
+    frozen: bool
+    id: str | None
+
+
+def _clear(tenant: Tenant, settings: Settings, wanted: Wanted) -> Cleared:
+    row, process = None, None
     try:
         with open_tenant(tenant, settings) as database:
             row = database.lock.read()
             if row is None:
                 return Cleared(tenant.name, None, False)
-            if row.frozen and not frozen:
+            if wanted.id is not None and row.token != wanted.id:
+                raise LockHeld(
+                    f"{tenant.name}: its lock has another id now: {row} (id {row.token or '-'}).",
+                    "It was left as it is.",
+                    then("See who holds what: ", ebhook("lock list", tenant.name)),
+                )
+            if row.frozen and not wanted.frozen:
                 raise LockHeld(
                     f"{tenant.name}: frozen by hand: {row}.",
                     "It was left as it is.",
                     then("When that is over: ", ebhook("lock clear", tenant.name)),
                 )
-            if row.alive and kill:
+            if row.alive and wanted.kill:
+                process = end_process(row, identify("lock clear", settings).name)
                 kill_holder(database.lock, row, until=time.monotonic() + settings.connect_timeout)
             cleared = clear(database.lock, row)
             if cleared:
                 holder = identify("lock clear", settings)
                 words = f"the lock of {row} (id {row.token or '-'})"
                 database.journal.note("lock_cleared", holder, words)
-            return Cleared(tenant.name, row, cleared)
+            return Cleared(tenant.name, row, cleared, process=process)
     except LockHeld as error:
         return Cleared(tenant.name, row, False, error)
     except EbhookError as error:
@@ -138,6 +171,7 @@ def _document(result: Cleared, commands: NextCommands) -> dict[str, object]:
     return {
         "tenant": result.tenant,
         "cleared": result.cleared,
+        "process": result.process,
         "lock": lock_document(result.lock),
         "error": error_document(result.error, commands) if result.error is not None else None,
     }

@@ -37,7 +37,8 @@ class RolloutOrder:
     """What a rollout is asked for.
 
     `names` are the tenants (all, when it is empty), `to` a revision (None: head). `lenient`: a tenant
-    that cannot be reached is no canary, since it would stop all others. `reads_only`: others migrate
+    that cannot be reached is no canary, since it would stop all others; `skips_frozen`: nor is one that
+    is frozen. `reads_only`: others migrate
     (`boot.mode`). `plan_file`: a plan that was made before; what differs from it is refused. `drift`:
     what becomes of tenants whose tables are not as the others have them (`boot.drift`).
     """
@@ -49,6 +50,7 @@ class RolloutOrder:
     reads_only: bool = False
     plan_file: Path | None = None
     drift: str = "off"
+    skips_frozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ def _plan(
         deadline=budget.deadline,
         dry_run=order.dry_run,
         canary=() if order.dry_run else _canary(settings, first, tenants, chosen=bool(order.names)),
+        skips_frozen=order.skips_frozen,
     )
 
 

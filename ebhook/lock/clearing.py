@@ -1,4 +1,4 @@
-"""What an operator may do with somebody else's lock: delete its row, end its session."""
+"""What an operator may do with a lock: delete somebody's row, end their session, freeze the tenant."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pymysql.err import MySQLError
 from ebhook.database.connection import errno, run
 from ebhook.database.errno import Errno
 from ebhook.errors import LockHeld
+from ebhook.events import Emit
+from ebhook.holder import Holder
 from ebhook.lock.lock import TenantLock
 from ebhook.lock.row import LockRow
 from ebhook.next_command import ebhook, then
@@ -62,3 +64,24 @@ def kill_holder(lock: TenantLock, row: LockRow, *, until: float) -> None:
     if owner is None or (row.connection_id is not None and owner != row.connection_id):
         return
     lock.named_lock.kill_owner(owner, seconds=max(0.0, until - time.monotonic()))
+
+
+def freeze(lock: TenantLock, holder: Holder, words: str, *, wait: float, emit: Emit) -> None:
+    """Keeps every instance away until `clear`. When it returns, nobody is at work in the tenant.
+
+    Args:
+        words: who and why, for everybody who meets the freeze.
+        wait: seconds to wait for a living holder.
+        emit: told of waiting.
+
+    Raises:
+        LockHeld: somebody was at work for longer than `wait`.
+        TenantFrozen: it is frozen already.
+    """
+    with lock.held(holder, wait=wait, emit=emit, done=lambda: False):
+        if not lock.freeze(words[:190]):
+            raise LockHeld(
+                f"{lock.tenant}: somebody deleted the row of the lock meanwhile.",
+                "It is not frozen.",
+                then("Try again: ", ebhook("lock freeze", lock.tenant)),
+            )

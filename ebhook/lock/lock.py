@@ -7,7 +7,8 @@ Both are on the very connection that runs the DDL:
    session whose client died lives until its last statement has ended. So there is no time-out to
    guess, no heartbeat, and ``DELETE FROM migration_lock;`` never lets two writers in.
 
-A row without a token was made by a person: it is a freeze, and is respected until it is gone.
+A row without a token was made by a person (``ebhook lock freeze``, or by hand): it is a freeze, and is
+respected until it is gone. Nobody waits for its end.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pymysql.err import MySQLError
 
 from ebhook.database.connection import Connection, errno, rollback, rows, run, text_of
 from ebhook.database.errno import Errno
-from ebhook.errors import LockHeld, LockUnavailable
+from ebhook.errors import LockHeld, LockUnavailable, TenantFrozen
 from ebhook.events import Emit, LockTaken, LockTakenOver, LockWaiting
 from ebhook.holder import Holder
 from ebhook.lock.named_lock import NamedLock, lock_name
@@ -90,6 +91,7 @@ class TenantLock:
 
         Raises:
             LockHeld: somebody else still has it after `wait`.
+            TenantFrozen: a person's row keeps everybody away; it is not waited for.
             LockUnavailable: the server has no GET_LOCK, or did not say who has the lock.
             LockTableForeign: migration_lock has a shape that cannot be adopted.
         """
@@ -154,6 +156,11 @@ class TenantLock:
                 raise
             return self.named_lock.is_ours()
 
+    def freeze(self, words: str) -> bool:
+        """Makes our row, while the lock is held, a person's freeze, which stays after `release`. False:
+        the row was not there."""
+        return self._holder is not None and self.table.freeze(self._holder.token, words)
+
     def split(self, state: str) -> LockUnavailable:
         """The error for a session that gets our writes and does not have the lock we were given.
 
@@ -215,6 +222,15 @@ class TenantLock:
         except _Held:
             raise self._refusal(wait) from None
 
+    def frozen(self, row: LockRow) -> TenantFrozen:
+        """The error for a person's freeze."""
+        since = f" since {row.since:%Y-%m-%d %H:%M:%S} UTC" if row.since else ""
+        return TenantFrozen(
+            f"{self.tenant}: frozen{since}: {row}.",
+            "Nothing was changed.",
+            then("When that is over: ", ebhook("lock clear", self.tenant)),
+        )
+
     def _refusal(self, wait: float) -> LockHeld:
         row = self.read()
         since = f" since {row.since:%Y-%m-%d %H:%M:%S} UTC" if row and row.since else ""
@@ -222,7 +238,7 @@ class TenantLock:
             f"{self.tenant}: lock held by {row or 'somebody who has just let go'}{since}"
             + (f"; waited {wait:.0f} s." if wait else "."),
             "Nothing was changed.",
-            then("End the freeze, when it is over: ", ebhook("lock clear", self.tenant))
+            then("Clear it, when its program is over: ", ebhook("lock clear", self.tenant))
             if row is not None and row.frozen
             else then("Wait, or see: ", ebhook("lock list", self.tenant)),
         )
@@ -276,6 +292,8 @@ class TenantLock:
         if found is not None:
             if not self._is_dead(found):
                 self.connection.rollback()
+                if found.frozen:
+                    raise self.frozen(found)
                 raise _HeldByRow
             if not self.table.delete(found.token or "", name):
                 raise self.split("Nothing was changed.")
@@ -311,4 +329,5 @@ class _HeldByName(_Held):
 
 
 class _HeldByRow(_Held):
-    """A row without a session: a person's freeze."""
+    """A row that no session of ours stands behind: of an older deployment's program, or of a holder
+    without named locks."""

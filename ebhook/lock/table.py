@@ -100,6 +100,17 @@ class LockTable:
         )
         return inserted == 1
 
+    def freeze(self, token: str, words: str) -> bool:
+        """Makes the row of one acquisition a person's freeze. Commits. False: it was not there."""
+        changed = self._run(
+            "UPDATE {table} SET token = NULL, holder = %s, pid = NULL, connection_id = NULL "
+            "WHERE id = 1 AND token = %s",
+            words,
+            token,
+        )
+        self.connection.commit()
+        return changed == 1
+
     def touch(self, name: str) -> bool:
         """Changes nothing. True: there is a row, and the session that got this write has the named
         lock `name`."""

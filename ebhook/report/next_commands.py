@@ -41,7 +41,8 @@ EFFECTS = {
     ),
     **dict.fromkeys(("migrate", "merge", "relink", "init"), Effect.FILES),
     **dict.fromkeys(
-        ("boot", "upgrade", "downgrade", "resolve", "stamp", "lock clear", "lock freeze"),
+        ("boot", "upgrade", "downgrade", "resolve", "stamp", "lock clear", "lock-clear",
+         "lock freeze"),
         Effect.FLEET,
     ),
 }  # fmt: skip

@@ -153,7 +153,9 @@ def text(ended: Ended, hidden: Hidden) -> str:
     label = ended.holder.version_label
     parts.append(f"bundle {label or '-'}, head {ended.head or '-'}, exit code {int(ended.code)}")
     if ended.starts:
-        parts.append("The instance starts all the same: boot.on_failure, boot.on_unreachable.")
+        parts.append(
+            "The instance starts all the same: boot.on_failure, boot.on_unreachable, boot.on_frozen."
+        )
     problems = [ended.error] if ended.error is not None else [r.error for r in ended.bad]
     parts += [
         _in_lines(problem, ended.commands) for problem in problems[:TOLD] if problem is not None

@@ -15,13 +15,17 @@ from ebhook.tenant import Tenant
 
 @dataclass(frozen=True)
 class Plan:
-    """What a rollout is for. `target` None is the base; `deadline` is in monotonic seconds."""
+    """What a rollout is for. `target` None is the base; `deadline` is in monotonic seconds.
+
+    `skips_frozen`: a frozen canary is none; the next tenant takes its place.
+    """
 
     target: str | None
     deadline: float
     downgrade: bool = False
     dry_run: bool = False
     canary: tuple[str, ...] = ()
+    skips_frozen: bool = False
 
 
 def settled(standing: Standing, chain: Chain, plan: Plan) -> Result | None:

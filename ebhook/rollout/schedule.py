@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ebhook.chain.graph import Chain
-from ebhook.errors import EbhookError, LockHeld, Transient, Unreachable
+from ebhook.errors import EbhookError, LockHeld, TenantFrozen, Transient, Unreachable
 from ebhook.events import Event, Outcome, PutBack, Stopping, TenantDone, WaveStarted
 from ebhook.fleet.standing import Standing
 from ebhook.results import PlannedStatement, Result, outcome_of
@@ -61,6 +61,8 @@ class Schedule:
     settings: Settings
     results: dict[str, Result] = field(default_factory=dict)
     halted: str | None = None  # why nothing new is started
+    _canary: list[str] = field(default_factory=list)  # whose results prove the bundle
+    _order: tuple[str, ...] = ()  # of all tenants
     _waves: deque[Wave] = field(default_factory=deque)
     _wave: Wave | None = None  # under way
     _given_up: str | None = None  # why nothing more of it is started, though the next wave is
@@ -88,7 +90,9 @@ class Schedule:
         Args:
             start: each wave but the canary begins at this part of its list, from 0 up to 1.
         """
-        schedule = cls(chain, plan, settings)
+        standings = list(standings)
+        names = tuple(standing.tenant.name for standing in standings)
+        schedule = cls(chain, plan, settings, _canary=list(plan.canary), _order=names)
         jobs: dict[str, TenantJob] = {}
         for standing in standings:
             result = settled(standing, chain, plan)
@@ -158,6 +162,10 @@ class Schedule:
         job.error = error
         if isinstance(error, LockHeld):
             self._put_back(job, error, now)
+        elif isinstance(error, TenantFrozen):  # nobody knows for how long: it is not waited for
+            self._finish(job, Outcome.FROZEN, job.standing.revision, error, now)
+            if name in self._canary and self.plan.skips_frozen:
+                self._move_the_canary_on(name)
         elif isinstance(error, Transient):
             self._later(job, now)
         elif isinstance(error, Unreachable):  # it has been asked long enough
@@ -225,8 +233,26 @@ class Schedule:
 
     def _unproven(self) -> str | None:
         """A canary that did not end well, of those that have ended."""
-        ended = (self.results[name] for name in self.plan.canary if name in self.results)
+        ended = (self.results[name] for name in self._canary if name in self.results)
         return next((result.tenant for result in ended if not result.outcome.good), None)
+
+    def _move_the_canary_on(self, frozen: str) -> None:
+        """A frozen canary proves nothing. If it was the last one, the next tenant in the order takes
+        its place: the same one, whichever instance decides."""
+        self._canary.remove(frozen)
+        if self._canary:
+            return
+        later = {job.name: job for wave in self._waves for job in wave.jobs}
+        for name in self._order:
+            result = self.results.get(name)
+            if name in later:
+                self._canary.append(name)
+                self._waves = deque(wave.without(name) for wave in self._waves)
+                self._put(Place.WAITING, later[name])
+                return
+            if result is not None and result.outcome.good:
+                self._canary.append(name)
+                return
 
     # Places
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from ebhook.rollout.tenant_job import TenantJob
@@ -23,6 +23,10 @@ class Wave:
     workers: int
     max_failures: int
     goes_on: bool = False
+
+    def without(self, name: str) -> Wave:
+        """The same, less one tenant."""
+        return replace(self, jobs=tuple(job for job in self.jobs if job.name != name))
 
 
 def waves_of(

@@ -163,6 +163,7 @@ class BootSettings(Struct, frozen=True, forbid_unknown_fields=True):
     rules: Literal["refuse", "warn", "off"] = "refuse"
     on_failure: Literal["fail", "start"] = "fail"
     on_unreachable: Literal["fail", "start"] = "fail"
+    on_frozen: Literal["fail", "start"] = "fail"
     drift: Literal["off", "warn", "refuse"] = "off"
 
 

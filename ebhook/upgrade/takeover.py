@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from alembic.runtime.environment import EnvironmentContext
 from alembic.util import CommandError
 
-from ebhook.aws.beanstalk import identify
+from ebhook.aws.deployed import identify
 from ebhook.chain.folder import read_chain
 from ebhook.chain.graph import Chain
 from ebhook.database.connection import quoted, run, versions
@@ -26,6 +26,7 @@ from ebhook.database.url import Url, UrlInvalid, parse_url
 from ebhook.errors import EbhookError, SettingsFailed, UsageFailed
 from ebhook.events import Emit
 from ebhook.fleet.tenant_database import open_tenant
+from ebhook.next_command import ebhook, then
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 from ebhook.upgrade.messages import Order
@@ -189,7 +190,7 @@ def _tenant_of(url: sa.URL) -> Tenant:
     except UrlInvalid as error:
         raise SettingsFailed(
             f"The URL of env.py's connection {error}.",
-            next="Mend the URL that env.py connects with; see: ebhook config",
+            next=then("Mend the URL that env.py connects with; see: ", ebhook("config")),
         ) from None
     return Tenant(url.database, found)
 

@@ -13,6 +13,7 @@ from pymysql.err import MySQLError
 
 from ebhook.database.connection import Connection, in_transaction, quoted, rows, versions
 from ebhook.errors import MigrationFailed
+from ebhook.next_command import ebhook, then
 
 
 @dataclass
@@ -68,6 +69,8 @@ class VersionGuard:
             f"{self.tenant}: somebody else moved the version from {was} to "
             f"{', '.join(sorted(now)) or 'base'} while this run held the lock.",
             state,
-            "Find who runs flask db or alembic without ebhook's line (docs/writing.md), then: "
-            f"ebhook status {self.tenant}",
+            then(
+                "Find who runs flask db or alembic without ebhook's line (docs/writing.md), then: ",
+                ebhook("status", self.tenant),
+            ),
         )

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from ebhook.errors import ChainBroken, Exit, MigrationFailed, SettingsFailed, Skipped, Unreachable
+from ebhook.errors import (
+    ChainBroken,
+    Exit,
+    MigrationFailed,
+    SettingsFailed,
+    Skipped,
+    TenantFrozen,
+    Unreachable,
+)
 from ebhook.events import Outcome
 from ebhook.holder import Holder
 from ebhook.report.notices import (
@@ -44,6 +52,10 @@ def failed(name: str) -> Result:
 
 def gone(name: str) -> Result:
     return result(name, Outcome.UNREACHABLE, Unreachable(f"{name} cannot be reached.", "S.", "N"))
+
+
+def frozen(name: str) -> Result:
+    return result(name, Outcome.FROZEN, TenantFrozen(f"{name}: frozen.", "S.", "N"))
 
 
 def shown(document: Any) -> Any:
@@ -185,6 +197,10 @@ def test_an_event_that_fits_is_whole() -> None:
         (BootSettings(on_unreachable="start"), [gone("a"), failed("b")], False),
         (BootSettings(on_failure="start"), [gone("a"), failed("b")], False),
         (BootSettings(on_failure="start"), [failed("b")], True),
+        (BootSettings(), [frozen("a")], False),
+        (BootSettings(on_frozen="start"), [frozen("a")], True),
+        (BootSettings(on_frozen="start"), [frozen("a"), failed("b")], False),
+        (BootSettings(on_failure="start"), [frozen("a")], True),
         (BootSettings(on_failure="start", on_unreachable="start"), [gone("a"), failed("b")], True),
     ],
 )

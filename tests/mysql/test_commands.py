@@ -740,6 +740,66 @@ def test_clear_a_freeze(agency: Make) -> None:
     assert locks(tenants) == {}
 
 
+def test_freeze_and_clear(agency: Make) -> None:
+    """A frozen tenant costs a boot no waiting, and the instance starts where the setting says so."""
+    tenants = agency(3)
+    first, second, third = tenants.names
+
+    frozen = tenants.run("lock", "freeze", first, "-m", "restoring a dump")
+    assert frozen.code == 0, frozen.stderr
+    assert "restoring a dump" in frozen.stdout
+    (lock,) = locks(tenants).values()
+    assert lock["frozen"]
+    assert lock["holder"].endswith(": restoring a dump")
+
+    stopped = tenants.run("boot", "--json")
+    assert stopped.code == 75
+    assert stopped.seconds < 60
+    assert tenants.outcomes(stopped) == {first: "frozen", second: "skipped", third: "skipped"}
+    started = tenants.run("boot", "--json", boot_on_frozen="start")
+    assert started.code == 0, started.stderr
+    assert tenants.outcomes(started) == {first: "frozen", second: "upgraded", third: "upgraded"}
+    assert "boot.on_frozen" in started.stderr
+
+    again = tenants.run("lock", "freeze", first, "-m", "another reason")
+    assert again.code == 75
+    assert "restoring a dump" in again.stderr
+    assert tenants.run("lock-clear", first).code == 0
+    assert tenants.run("boot").code == 0
+
+
+def test_clear_by_id(agency: Make) -> None:
+    """The lock with the id that was seen, and not one that took its place."""
+    tenants = agency(1)
+    (name,) = tenants.names
+    token = left_by_the_dead(tenants, name)
+
+    other = tenants.run("lock", "clear", name, "--id", "0" * 32)
+    assert other.code == 75
+    assert token in other.stderr
+    assert tenants.run("lock", "clear", name, "--id", token).code == 0
+    assert locks(tenants) == {}
+
+
+def test_clear_kill_stops_the_process_that_would_take_it_again(agency: Make) -> None:
+    """On this machine its run is asked to stop; elsewhere host and pid are said, and the freeze."""
+    tenants = agency(1, PROJECTS / "slow")
+    (name,) = tenants.names
+    boot = tenants.start("boot", holder="i-here")
+    boot.await_event("RevisionStarted")
+
+    killed = tenants.run("lock", "clear", name, "--kill", holder="i-here")
+    assert killed.code == 0, killed.stderr
+    assert f"asked process {boot.process.pid} (boot) on this machine to stop" in killed.stdout
+    assert boot.end().code == 75
+    assert locks(tenants) == {}
+
+    with held(tenants, name):
+        elsewhere = tenants.run("lock", "clear", name, "--kill")
+    assert f"process {os.getpid()} (boot) on i-0abc may take the lock again" in elsewhere.stdout
+    assert f"ebhook lock freeze {name}" in elsewhere.stderr
+
+
 def test_clear_where_the_row_was_deleted(agency: Make) -> None:
     """`DELETE FROM migration_lock;` under a living holder: the named lock still shows, and guards."""
     tenants = agency(1)

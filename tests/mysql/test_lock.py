@@ -17,11 +17,11 @@ from pymysql.err import MySQLError
 from ebhook.database.connection import Connection, connect, errno, quoted
 from ebhook.database.errno import LOST
 from ebhook.database.url import fill
-from ebhook.errors import LockHeld, LockTableForeign, LockUnavailable
+from ebhook.errors import LockHeld, LockTableForeign, LockUnavailable, TenantFrozen
 from ebhook.events import Event, LockTaken, LockTakenOver, LockWaiting
 from ebhook.holder import Holder
 from ebhook.lock import lock as lock_module
-from ebhook.lock.clearing import clear, kill_holder
+from ebhook.lock.clearing import clear, freeze, kill_holder
 from ebhook.lock.lock import TenantLock
 from ebhook.lock.named_lock import lock_name
 from ebhook.lock.row import COLUMNS, LockRow
@@ -406,27 +406,52 @@ def test_hand_made_row_is_a_freeze(tenant: Tenant, statement: str, words: str) -
     tenant.run(statement)
     before = tenant.run("SELECT * FROM migration_lock")
     session = tenant.session()
-    with pytest.raises(LockHeld, match=words), session.held():
+    with pytest.raises(TenantFrozen, match=words), session.held(wait=300):
         pass
+    assert session.events(LockWaiting) == []
     assert tenant.run("SELECT * FROM migration_lock") == before
     row = session.lock.read()
     assert row is not None
     assert (row.frozen, row.alive) == (True, False)
 
 
+def test_freeze_of_a_command_stays_when_its_session_ends(tenant: Tenant) -> None:
+    """It waits for who is at work; then nobody comes in until it is cleared; a second one is told."""
+    session, other = tenant.session("i-1"), tenant.session("i-2")
+    words = "bea@i-1: restoring a dump"
+
+    def freeze_it() -> None:
+        freeze(session.lock, session.holder, words, wait=30, emit=session.told.put)
+
+    with other.held():
+        freezing = tenant.in_background(freeze_it)
+        tenant.await_waiter()
+    freezing.result(timeout=30)
+    assert tenant.nobody_has_the_name(session.lock)
+    with pytest.raises(TenantFrozen, match=words), other.held(wait=300):
+        pass
+    with pytest.raises(TenantFrozen, match=words):
+        freeze_it()
+    row = read(other)
+    assert (row.frozen, row.alive, row.holder) == (True, False, words)
+    assert clear(other.lock, row) is True
+    with other.held() as taken:
+        assert taken
+
+
 def test_freeze_beside_a_dead_row_is_still_a_freeze(tenant: Tenant) -> None:
     """A person who finds a dead holder's row and adds one of their own is not overlooked."""
     tenant.leave_a_dead_row()
     tenant.run("INSERT INTO migration_lock (id, holder) VALUES (2, 'Bea')")
-    with pytest.raises(LockHeld, match="Bea"), tenant.session().held():
+    with pytest.raises(TenantFrozen, match="Bea"), tenant.session().held():
         pass
     assert len(tenant.lock_rows()) == 2
 
 
-def test_freeze_ends_when_its_row_goes(tenant: Tenant) -> None:
+def test_row_of_an_older_deployment_is_waited_for(tenant: Tenant) -> None:
     """A waiter looks again, in pauses that grow; when the row is gone, it takes the lock."""
-    tenant.know_the_table()
-    tenant.run(FREEZE)
+    tenant.run(ADOPTABLE["one_column"])
+    tenant.run(ROWS["one_column"])
     pauses: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -650,7 +675,7 @@ def test_row_of_an_older_deployment_after_adoption_is_a_freeze(tenant: Tenant) -
     tenant.run(ADOPTABLE["own_id"])
     tenant.leave_a_dead_row()
     tenant.run(ROWS["own_id"])
-    with pytest.raises(LockHeld, match="by hand"), tenant.session().held():
+    with pytest.raises(TenantFrozen, match="by hand"), tenant.session().held():
         pass
 
 

@@ -16,6 +16,7 @@ from ebhook.errors import (
     LockHeld,
     MigrationFailed,
     Refused,
+    TenantFrozen,
     Transient,
     Unreachable,
 )
@@ -60,12 +61,13 @@ class Rollout:
         lock_wait: float = 50.0,
         start: float = 0.0,
         waves: tuple[WaveSettings, ...] = (),
+        skips_frozen: bool = False,
     ) -> None:
         settings = Settings(
             rollout=RolloutSettings(workers=workers, max_failures=max_failures, waves=waves),
             lock=LockSettings(wait=lock_wait),
         )
-        plan = Plan("a2", DEADLINE, canary=canary)
+        plan = Plan("a2", DEADLINE, canary=canary, skips_frozen=skips_frozen)
         self.schedule = Schedule.of(standings, CHAIN, plan, settings, start=start)
         self.now = 0.0
         self.said: list[object] = []
@@ -127,6 +129,50 @@ def test_the_canary_goes_first_and_alone() -> None:
     assert list(rollout.begun()) == ["b", "d"]
     waves = [one for one in rollout.said if isinstance(one, WaveStarted)]
     assert waves == [WaveStarted("canary", ("c",)), WaveStarted("rest", ("b", "d", "a"))]
+
+
+def test_a_frozen_tenant_is_not_waited_for() -> None:
+    """It has its result at once, and is not read again; frozen canaries stop the rollout."""
+    rollout = Rollout(*map(behind, "ab"), canary=("a",))
+
+    rollout.begun()
+    rollout.failed("a", TenantFrozen("frozen"))
+    assert rollout.begun() == {}
+    assert rollout.schedule.over
+    assert (rollout.outcome("a"), rollout.outcome("b")) == (Outcome.FROZEN, Outcome.SKIPPED)
+
+
+def test_the_canary_moves_on_from_a_frozen_tenant() -> None:
+    """To the next tenant in the order, alone, whatever part of the list the rest begins at; a tenant
+    at head proves it, too."""
+    rollout = Rollout(*map(behind, "abcd"), canary=("a",), start=0.5, skips_frozen=True)
+
+    rollout.begun()
+    rollout.failed("a", TenantFrozen("frozen"))
+    assert list(rollout.begun()) == ["b"]
+    rollout.failed("b", TenantFrozen("frozen"))
+    assert list(rollout.begun()) == ["c"]
+    rollout.upgraded("c")
+    assert list(rollout.begun()) == ["d"]
+
+    proven = Rollout(behind("a"), at_head("b"), behind("c"), canary=("a",), skips_frozen=True)
+    proven.begun()
+    proven.failed("a", TenantFrozen("frozen"))
+    assert list(proven.begun()) == ["c"]
+
+
+def test_a_canary_that_fails_in_the_place_of_a_frozen_one_stops_the_rollout() -> None:
+    """It is as much a canary as the first."""
+    rollout = Rollout(*map(behind, "abc"), canary=("a",), skips_frozen=True)
+
+    rollout.begun()
+    rollout.failed("a", TenantFrozen("frozen"))
+    rollout.begun()
+    rollout.failed("b", MigrationFailed("no"))
+    rollout.begun()
+    rollout.looked(behind("b"))
+    assert rollout.begun() == {}
+    assert rollout.outcome("c") is Outcome.SKIPPED
 
 
 @pytest.mark.parametrize("surveyed", [False, True])
