@@ -97,7 +97,7 @@ def lock_clear(
             elif standing.lock is None:
                 result = Cleared(standing.tenant.name, None, False)
             else:
-                wanted = Wanted(kill, frozen or not all, id)
+                wanted = ClearRequest(kill, frozen or not all, id)
                 result = _clear(standing.tenant, settings, wanted)
             results.append(result)
             report.log({"event": "LockCleared", **_document(result, options.commands)})
@@ -125,7 +125,7 @@ def lock_clear(
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ClearRequest:
     """What may be cleared: also of the living, also freezes; `id`: only this one."""
 
     kill: bool
@@ -133,7 +133,7 @@ class Wanted:
     id: str | None
 
 
-def _clear(tenant: Tenant, settings: Settings, wanted: Wanted) -> Cleared:
+def _clear(tenant: Tenant, settings: Settings, wanted: ClearRequest) -> Cleared:
     row, process = None, None
     try:
         with open_tenant(tenant, settings) as database:

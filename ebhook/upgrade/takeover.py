@@ -29,6 +29,7 @@ from ebhook.fleet.tenant_database import open_tenant
 from ebhook.next_command import ebhook, then
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
+from ebhook.upgrade.engine_handover import GivenConnection
 from ebhook.upgrade.messages import Order
 from ebhook.upgrade.project import Project, project_of
 from ebhook.upgrade.tenant_upgrade import apply
@@ -94,7 +95,7 @@ def take_over(
     tenant = _tenant_of(connection.engine.url)
     chain = read_chain(settings.folder, env_py=settings.env_py)
     project = project_of(settings, chain, environment.config, environment.script)
-    with _set_aside(environment):
+    with _set_aside(environment, connection.engine):
         if kind == _STAMP:
             purge = bool(environment.context_opts.get("purge"))
             _stamp(project, tenant, steps, emit, f"{program} stamp", purge=purge)
@@ -171,7 +172,13 @@ def _stamp(
             if purge and before:
                 table = f"{quoted(tenant.database)}.{quoted(settings.version_table)}"
                 run(database.connection, f"DELETE FROM {table}")
-            project.run(locked, tenant.url, target=None, steps=steps, on_version_apply=check_lock)
+            project.run(
+                GivenConnection(locked),
+                tenant.url,
+                target=None,
+                steps=steps,
+                on_version_apply=check_lock,
+            )
         after = versions(database.connection, tenant.database, settings.version_table)
         words = f"{', '.join(before) or 'base'} → {', '.join(after) or 'base'}"
         database.journal.note("stamped", holder, words)
@@ -196,10 +203,16 @@ def _tenant_of(url: sa.URL) -> Tenant:
 
 
 @contextmanager
-def _set_aside(environment: EnvironmentContext) -> Iterator[None]:
-    """Alembic's ``context`` is a module global: it is free in the block, for ebhook's run of env.py."""
+def _set_aside(environment: EnvironmentContext, engine: sa.Engine) -> Iterator[None]:
+    """Alembic's ``context`` is a module global: it is free in the block, for ebhook's run of env.py.
+
+    `engine` gets the locked connection there; afterwards it is as it was, with connections of its own.
+    """
+    url = engine.url
     environment.__exit__(None, None, None)
     try:
         yield
     finally:
         environment.__enter__()
+        engine.dispose()
+        engine.url = url
