@@ -61,4 +61,5 @@ def _is_ebhook(pid: int) -> bool:
         words = (_PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return any(b"ebhook" in Path(os.fsdecode(word)).name.encode() for word in words[:4])
+    # The program, or `python -m ebhook`; not a hook's script, which only waits for it.
+    return b"ebhook" in {os.path.basename(word) for word in words[:3]}

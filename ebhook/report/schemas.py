@@ -80,12 +80,24 @@ class LockList(Document, frozen=True):
 class ClearedLock(Document, frozen=True):
     tenant: str
     cleared: bool
+    process: str | None
     lock: Lock | None
     error: ErrorDocument | None
 
 
 class LockClear(Document, frozen=True):
     locks: list[ClearedLock]
+
+
+class FrozenTenant(Document, frozen=True):
+    tenant: str
+    frozen: bool
+    error: ErrorDocument | None
+
+
+class LockFreeze(Document, frozen=True):
+    why: str
+    tenants: list[FrozenTenant]
 
 
 class ResolvedTenant(Document, frozen=True):
@@ -358,6 +370,8 @@ SCHEMAS: Mapping[str, tuple[type[Document], ...] | None] = {
     "current": (Status,),
     "lock list": (LockList,),
     "lock clear": (LockClear,),
+    "lock-clear": (LockClear,),
+    "lock freeze": (LockFreeze,),
     "resolve": (Resolve,),
     "history": (ChainHistory, TenantHistory),
     "heads": (Heads,),
