@@ -24,7 +24,7 @@ from pymysql.err import MySQLError
 
 from ebhook.database.connection import errno
 from ebhook.database.errno import LOST
-from ebhook.errors import LockHeld, LockUnavailable
+from ebhook.errors import LockHeld, LockUnavailable, TenantFrozen
 from ebhook.lock.clearing import clear
 from ebhook.lock.lock import TenantLock
 from tests.conftest import AnyServer, GivenServer
@@ -92,13 +92,17 @@ class Protocols(RuleBasedStateMachine):
             assert held, "refused, and nobody has it"
             self.tell(str(refusal))
             self.count("refused, another has the lock")
+        except TenantFrozen as refusal:
+            assert self.frozen, "refused, and nobody froze it"
+            self.tell(str(refusal))
+            self.count("refused, frozen")
         else:
             assert not held, f"two have it: {instance} and {self.living or PERSON}"
             self._has_it(instance)
 
     @rule()
     def an_instance_comes_and_waits(self) -> None:
-        """It is let in as soon as nobody has the lock, or leaves when the tenant is at head."""
+        """It is let in as soon as nobody has the lock, or leaves: at head, or at a freeze."""
         if self.waiter is None:
             self.waiter = self.stage.comes_and_waits()
 
@@ -247,17 +251,22 @@ class Protocols(RuleBasedStateMachine):
             self.nothing_twice()
 
     def whoever_waits_is_let_in(self) -> None:
-        """At once when nobody has the lock; else not, unless there is nothing left to do."""
+        """At once when nobody has the lock; else not, unless there is nothing left to do. A freeze sends
+        it away."""
         waiter = self.waiter
         if waiter is None or waiter.thread is None:
             return
-        if waiter.gone or not (self.living or self.frozen):
+        if waiter.gone or not self.living:
             until(lambda: not waiter.waits, f"{waiter} is let in")
         if waiter.waits:
             return
         waiter.thread.join()
         self.waiter = None
-        if waiter.refusal is not None:
+        if isinstance(waiter.refusal, TenantFrozen):
+            assert self.frozen, waiter.refusal
+            self.stage.leaves(waiter)
+            self.count("one that waited met a freeze")
+        elif waiter.refusal is not None:
             lost = isinstance(waiter.refusal, MySQLError) and errno(waiter.refusal) in LOST
             assert waiter.gone, waiter.refusal
             assert lost or isinstance(waiter.refusal, LockUnavailable), waiter.refusal
@@ -277,7 +286,7 @@ class Protocols(RuleBasedStateMachine):
         assert len(self.living) <= 1
         if self.living:
             assert self.stage.owner() == self.living[0].id
-        elif self.waiter is None:  # in a freeze, it has the name for a moment now and then
+        elif self.waiter is None:
             assert self.stage.owner() is None
         assert self.stage.row() == self.row
 
