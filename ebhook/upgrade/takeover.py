@@ -33,6 +33,7 @@ from ebhook.upgrade.engine_handover import GivenConnection
 from ebhook.upgrade.messages import Order
 from ebhook.upgrade.project import Project, project_of
 from ebhook.upgrade.tenant_upgrade import apply
+from ebhook.upgrade.version_scripts import show_chain
 
 # What Alembic's commands call the function that gives their steps (alembic.command).
 _UPGRADE, _DOWNGRADE, _STAMP = "upgrade", "downgrade", "do_stamp"
@@ -94,6 +95,7 @@ def take_over(
     check_folder(environment, settings, program)
     tenant = _tenant_of(connection.engine.url)
     chain = read_chain(settings.folder, env_py=settings.env_py)
+    show_chain(environment.script, chain)
     project = project_of(settings, chain, environment.config, environment.script)
     with _set_aside(environment, connection.engine):
         if kind == _STAMP:
