@@ -20,7 +20,6 @@ from alembic.runtime.environment import EnvironmentContext
 from ebhook.errors import UsageFailed
 from ebhook.events import Event
 from ebhook.report.lines import line_of
-from ebhook.report.next_commands import NextCommands
 from ebhook.settings import load
 from ebhook.upgrade.takeover import as_command_errors, is_taken, take_over
 
@@ -55,6 +54,6 @@ def guard(config: Path | None = None) -> None:
 
 
 def _say(event: Event) -> None:
-    line = line_of(event, NextCommands())
+    line = line_of(event)
     if line is not None:
         print(line, file=sys.stderr)

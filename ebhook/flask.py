@@ -163,8 +163,7 @@ def _say_event(event: Event) -> None:
     import click
 
     from ebhook.report.lines import line_of
-    from ebhook.report.next_commands import NextCommands
 
-    line = line_of(event, NextCommands())
+    line = line_of(event)
     if line is not None:
         click.echo(line, err=True)
