@@ -1,10 +1,9 @@
-"""What no text may have: passwords, and commands that a shell would read otherwise."""
+"""What no text may have: passwords, and control characters that a terminal would obey."""
 
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ebhook.errors import one_line
@@ -18,26 +17,15 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2
 
 
 class Hiding:
-    """Takes known passwords out of texts, quotes the tenants in the commands to type next, and shows
-    control characters as escapes."""
+    """Takes known passwords out of texts, and shows control characters as escapes."""
 
     def __init__(self) -> None:
         self._secrets: dict[str, None] = {}
-        self._commands: re.Pattern[str] | None = None
-        self._odd: set[str] = set()
 
     def knows_password(self, password: Secret | None) -> None:
         if password is not None:
             found = {*self._secrets, *password.spellings()}
             self._secrets = dict.fromkeys(sorted(found, key=len, reverse=True))
-
-    def knows_tenants(self, names: Iterable[str]) -> None:
-        """From now on a name like ``o'brien`` is quoted where a command has it."""
-        odd = {name for name in names if shlex.quote(name) != name}
-        if odd - self._odd:
-            self._odd |= odd
-            either = "|".join(map(re.escape, sorted(self._odd, key=len, reverse=True)))
-            self._commands = re.compile(rf"(\bebhook (?:[a-z]+ )+)({either})(?=$|[\s.,;)])")
 
     def text(self, text: str) -> str:
         for secret in self._secrets:
@@ -46,8 +34,6 @@ class Hiding:
             text = _IN_URL.sub(r"\1***", text)
         if not text.isprintable():
             text = _CONTROLS.sub(lambda found: one_line(found[0]), text)
-        if self._commands is not None and "ebhook " in text:
-            text = self._commands.sub(lambda found: found[1] + shlex.quote(found[2]), text)
         return text
 
     def document(self, document: Any) -> Any:

@@ -76,7 +76,6 @@ class Reporter:
         known = list(tenants)
         for password in dict.fromkeys(tenant.url.password for tenant in known):
             self._hiding.knows_password(password)
-        self._hiding.knows_tenants(tenant.name for tenant in known)
 
     def hide(self, text: str) -> str:
         return self._hiding.text(text)

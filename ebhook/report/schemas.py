@@ -14,6 +14,19 @@ from msgspec import field
 
 from ebhook.events import Outcome
 from ebhook.fleet.standing import State, Unfinished
+from ebhook.report.chain_schemas import (
+    ChainDrawing,
+    ChainHistory,
+    ChainOverview,
+    ChainWritten,
+    Heads,
+    Lint,
+    Merge,
+    Migrate,
+    Relink,
+    Rules,
+    Verify,
+)
 from ebhook.report.fleet_schemas import (
     DriftDocument,
     PlanDocument,
@@ -139,175 +152,6 @@ class TenantHistory(Document, frozen=True):
     unread: list[Unread]
 
 
-# The chain
-
-
-class ListedRevision(Document, frozen=True):
-    revision: str
-    parents: list[str]
-    message: str
-    date: str | None
-    file: str
-
-
-class ChainHistory(Document, frozen=True):
-    head: str | None
-    revisions: list[ListedRevision]
-
-
-class Heads(Document, frozen=True):
-    heads: list[str]
-
-
-class ChainRevision(Document, frozen=True):
-    revision: str
-    parents: list[str]
-    ticket: str | None
-    date: str | None
-    message: str
-    file: str
-    does: list[str]
-    problems: list[str]
-    findings: list[str]
-    head: bool
-
-
-class ChainOverview(Document, frozen=True):
-    heads: list[str]
-    problems: list[str]
-    next: str | None
-    revisions: list[ChainRevision]
-
-
-class ChainDrawing(Document, frozen=True):
-    format: Literal["mermaid", "dot"]
-    graph: str
-
-
-class ChainWritten(Document, frozen=True):
-    head: str | None
-    file: str
-    written: bool
-
-
-class SpanDocument(Document, frozen=True):
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-
-
-class EditDocument(SpanDocument, frozen=True):
-    text: str
-
-
-class LintFinding(SpanDocument, frozen=True, kw_only=True):
-    rule: str
-    title: str
-    revision: str | None
-    file: str
-    message: str
-    sql: str | None
-    corrected: str | None
-    edits: list[EditDocument]
-    called_from: list[SpanDocument]
-    severity: str | None = None
-    reason: str | None = None
-
-
-class Lint(Document, frozen=True):
-    exit_code: int
-    judged: int
-    revisions: int
-    seconds: float
-    absent_modules: list[str]
-    findings: list[LintFinding]
-    allowed: list[LintFinding]
-
-
-class RuleDocument(Document, frozen=True):
-    rule: str
-    title: str
-
-
-class Rules(Document, frozen=True):
-    rules: list[RuleDocument]
-
-
-class LeftOutDocument(Document, frozen=True):
-    what: str
-    why: str
-
-
-class Migrate(Document, frozen=True):
-    head: str | None
-    files: list[str]
-    does: list[str]
-    left_out: list[LeftOutDocument]
-    corrected: list[str]
-    lint: Lint | None
-
-
-class Merge(Document, frozen=True):
-    head: str | None
-    file: str
-    merged: list[str]
-
-
-class Relink(Document, frozen=True):
-    revision: str
-    file: str
-    from_: list[str] = field(name="from")
-    onto: str
-    heads: list[str]
-
-
-class VerifyProblem(Document, frozen=True):
-    fault: str
-    what: str | None
-    diff: list[str]
-
-
-class VerifiedRevision(Document, frozen=True):
-    revision: str
-    message: str
-    reached: bool
-    up_seconds: float | None
-    down_seconds: float | None
-    again_seconds: float | None
-    problems: list[VerifyProblem]
-
-
-class VerifiedWhole(Document, frozen=True):
-    up_seconds: float | None
-    down_seconds: float | None
-    up_error: str | None
-    down_error: str | None
-    left: list[str]
-    against_steps: list[str]
-
-
-class VerifyDrift(Document, frozen=True):
-    side: str
-    what: str
-
-
-class VerifyServer(Document, frozen=True):
-    flavour: str
-    version: str
-    clean: bool
-    revisions: list[VerifiedRevision]
-    whole: VerifiedWhole
-    models: str
-    drift: list[VerifyDrift]
-
-
-class Verify(Document, frozen=True):
-    head: str | None
-    exit_code: int
-    servers: list[VerifyServer]
-
-
 # This application, this machine
 
 
@@ -361,8 +205,8 @@ class Demo(Document, frozen=True):
     instances: list[DemoInstance]
 
 
-# Command → what it may print: one of these, or a `FailureDocument`. None: any object, not described yet.
-SCHEMAS: Mapping[str, tuple[type[Document], ...] | None] = {
+# Command → what it may print: one of these, or a `FailureDocument`.
+SCHEMAS: Mapping[str, tuple[type[Document], ...]] = {
     "boot": (Rollout,),
     "upgrade": (Rollout,),
     "downgrade": (Rollout,),
@@ -380,7 +224,7 @@ SCHEMAS: Mapping[str, tuple[type[Document], ...] | None] = {
     "migrate": (Migrate,),
     "merge": (Merge,),
     "relink": (Relink,),
-    "check": None,
+    "check": (Lint,),
     "verify": (Verify,),
     "config": (Config,),
     "doctor": (Doctor,),
@@ -399,8 +243,6 @@ def json_schema(command: str) -> dict[str, Any]:
     kinds = SCHEMAS[command]
     title = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     title |= {"title": f"ebhook {command} --json"}
-    if kinds is None:
-        return {**title, "type": "object"}
     schemas, components = msgspec.json.schema_components(
         [*kinds, FailureDocument], ref_template="#/$defs/{name}"
     )
@@ -410,8 +252,6 @@ def json_schema(command: str) -> dict[str, Any]:
 def fits(command: str, document: Any) -> str | None:
     """What is wrong with a document of `command`; None: nothing."""
     kinds = SCHEMAS[command]
-    if kinds is None:
-        return None if isinstance(document, dict) else "it is no object"
     return _best(document, (*kinds, FailureDocument))
 
 

@@ -1109,3 +1109,45 @@ def test_nothing_asked(ebhook: Ebhook, arguments: list[str]) -> None:
 
     assert ran.code == 64
     assert ran.stdout.startswith("Usage: ebhook")
+
+
+def test_status_of_some(agency: Make) -> None:
+    """--behind, --failed and --locked show those alone; the sums are of all."""
+    tenants = agency(3)
+    well, late, ill = tenants.names
+    assert tenants.run("upgrade", well).code == 0
+    tenants.ask(well, "INSERT INTO migration_lock (id, holder) VALUES (1, 'ann')")
+    tenants.ask(ill, "CREATE TABLE alembic_version (other INT)")
+
+    for option, name in (("--behind", late), ("--failed", ill), ("--locked", well)):
+        ran = tenants.run("status", option)
+        lines = [line.split()[0] for line in ran.stdout.split("\n\n")[0].splitlines()[1:]]
+        as_json = tenants.run("status", option, "--json").json()
+
+        assert lines == [one["tenant"] for one in as_json["tenants"]] == [name], option
+        assert "3 tenants: " in ran.stdout
+
+
+def test_every_command_writes_its_log(ebhook: Ebhook, tmp_path: Path) -> None:
+    """With the run, the command, the host and the release in each line; an error too, and the end."""
+    env = {
+        "EBHOOK_TENANTS_URL": "mysql+pymysql://app@127.0.0.1:9/{tenant}",
+        "EBHOOK_HOLDER": "i-0a1",
+    }
+    env |= {"EBHOOK_TENANTS_NAMES": "acme", "EBHOOK_CONNECT_TIMEOUT": "1"}
+    wanted = {"heads": "Report", "chain": "Report", "config": "Report", "lint": "Report"}
+    wanted |= {"upgrade nobody": "Error", "status": "Status", "schema status": "Report"}
+
+    for number, (command, event) in enumerate(wanted.items()):
+        log = tmp_path / f"{number}.jsonl"
+        words = [*command.split(), "--log-file", str(log)]
+        ran = ebhook(*words, cwd=PROJECTS / "linear", env=env)
+
+        lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+        assert event in [line["event"] for line in lines], command
+        assert lines[-1]["event"] == "Ended"
+        assert lines[-1]["exit_code"] == ran.code
+        assert {line["command"] for line in lines} == {command}
+        assert len({line["run"] for line in lines}) == 1
+        if command.split()[0] != "schema":
+            assert lines[-1]["host"] == "i-0a1"

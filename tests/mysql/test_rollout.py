@@ -145,7 +145,8 @@ def test_failing_canary_stops_everything(agency: Make) -> None:
     assert ran.code == 2
     assert tenants.outcomes(ran) == {first: "failed"} | dict.fromkeys(others, "skipped")
     (canary, *_) = ran.json()["tenants"]
-    assert "1060" in str(canary["error"])
+    at = [canary["error"][key] for key in ("revision", "statement", "errno", "stands_at")]
+    assert at == ["a002", 3, 1060, "a001"]
     assert "It stands at a001 plus 2 statements of a002" in str(canary["error"])
     for name in others:
         assert tenants.ask(name, "SHOW TABLES") == []

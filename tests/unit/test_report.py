@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -760,22 +759,6 @@ def test_passwords_of_strangers() -> None:
     assert report.hide("no: redis://app:hunter2x@h/0, http://h:80/a@b") == (
         "no: redis://app:***@h/0, http://h:80/a@b"
     )
-
-
-@pytest.mark.parametrize("name", ["o'brien", "a b", "x`y", "$HOME", "semi;colon"])
-def test_commands_for_odd_names_can_be_pasted(name: str) -> None:
-    """Whoever wrote the text: what follows `ebhook upgrade` is one word of a shell."""
-    report = Reporter(io.StringIO(), live=False)
-    report.knows([Tenant(name, parse_url("mysql://h/x"))])
-
-    text = report.hide(
-        f"{name}: no. Say: ebhook resolve {name} --applied. Then: ebhook upgrade {name}"
-    )
-
-    first, _, second = text.rpartition("ebhook upgrade ")
-    assert shlex.split(second) == [name]
-    assert shlex.split(first.partition("ebhook resolve ")[2])[0] == name
-    assert text.startswith(f"{name}: no.")
 
 
 @pytest.mark.parametrize("alike", [True, False])
