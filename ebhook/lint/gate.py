@@ -22,7 +22,8 @@ from ebhook.settings import ChainSettings, LintSettings, Settings
 
 TIMEOUT = 30.0  # seconds for all pending revisions; each costs a few hundredths
 # The isolated path (-P) keeps the folder that this runs in from shadowing modules.
-_MAIN = "from ebhook.lint.gate_process import main; main()"
+# It lives for a second: nothing in it is worth a collection.
+_MAIN = "import gc; gc.disable(); from ebhook.lint.gate_process import main; main()"
 
 
 class GateFinding(Struct, frozen=True):

@@ -19,7 +19,9 @@ class Studio:
     def __init__(self, root: Path) -> None:
         self.root = root
         (root / "migrations").mkdir()
-        self.recorder = SandboxRecorder(root / "migrations", None, root, parse("mysql-8.4"))
+        self.recorder = SandboxRecorder(
+            root / "migrations", None, root, parse("mysql-8.4"), seconds=150
+        )
         self.schema = Schema()
         self.number = 0
 
