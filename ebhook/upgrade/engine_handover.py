@@ -64,7 +64,7 @@ class EngineRehearsal:
 
     def __init__(self, env_py: str) -> None:
         self.env_py = env_py
-        self._order: list[Any] = []  # the drivers' connections as they are opened
+        self._opened: list[_Opened] = []  # in the order in which it was asked for
         self._peeking = False
 
     @contextmanager
@@ -90,13 +90,15 @@ class EngineRehearsal:
         try:
             opened = given.connection.dbapi_connection
         except _Peeked as peeked:
-            for name, value in peeked.parameters.items():
-                self._check(name, value)
+            self._check(peeked.parameters)
             return EnvRehearsal()
         finally:
             self._peeking = False
-        order = [id(one) for one in self._order]
-        return EnvRehearsal(order.index(id(opened)) if id(opened) in order else None)
+        for number, one in enumerate(self._opened):
+            if one.connection is opened:
+                self._check(one.parameters)
+                return EnvRehearsal(number)
+        return EnvRehearsal()
 
     def _do_connect(
         self, dialect: sa.Dialect, record: Any, arguments: Any, named: dict[str, Any]
@@ -105,13 +107,19 @@ class EngineRehearsal:
             return
         if self._peeking:
             raise _Peeked(named)
+        self._opened.append(_Opened(dialect, dict(named)))
 
     def _connected(self, connection: Any, record: Any) -> None:
         dialect = getattr(getattr(record, "_ConnectionRecord__pool", None), "_dialect", None)
-        if getattr(dialect, "name", None) in _MYSQL:
-            self._order.append(connection)
+        for one in self._opened:
+            if one.dialect is dialect and one.connection is None:
+                one.connection = connection
 
-    def _check(self, name: str, value: Any) -> None:
+    def _check(self, parameters: Mapping[str, Any]) -> None:
+        for name, value in parameters.items():
+            self._check_one(name, value)
+
+    def _check_one(self, name: str, value: Any) -> None:
         if name in _OWN or name.startswith(("ssl", "tls")):
             return
         if name == "client_flag" and isinstance(value, int) and not value & ~_FLAGS:
@@ -266,6 +274,15 @@ class EngineHandover:
         if named.get("autocommit") is not None:
             connection.autocommit(bool(named["autocommit"]))
         cursor.close()
+
+
+@dataclass
+class _Opened:
+    """A connection that env.py's rehearsal asked for; None: that failed, or has not ended yet."""
+
+    dialect: sa.Dialect
+    parameters: Mapping[str, Any]
+    connection: Any = None
 
 
 @dataclass(frozen=True)

@@ -117,18 +117,27 @@ def test_what_cannot_be_kept_is_refused_by_name_before_anything_runs(clinic: Cli
 
 
 def test_other_engines_of_the_application_stay_what_they_are(clinic: Clinic) -> None:
-    """A registry that env.py reads from before it connects is read, and written, where it is."""
+    """A registry that env.py reads before it connects, and one that it cannot reach."""
     registry = """
     import sqlalchemy
     registry = sqlalchemy.create_engine(engine.url.set(database="mysql"))
     with registry.connect() as other:
         assert other.exec_driver_sql("SELECT DATABASE()").scalar() == "mysql"
+    try:
+        sqlalchemy.create_engine(engine.url.set(database="absent")).connect().exec_driver_sql("DO 1")
+    except sqlalchemy.exc.DBAPIError:
+        pass
 
     """
-    env(clinic, (f"    {CONNECT}", f"{registry.rstrip(' ')}    {CONNECT}"))
-    clinic.statements("a002", EMAIL, after="a001")
+    env(
+        clinic,
+        (f"    {CONNECT}", f"{registry.rstrip(' ')}    {CONNECT}"),
+        KEPT["SET on the connection"],
+    )
+    clinic.revision("a002", OF_THE_ENGINE + f"op.execute({EMAIL!r})", after="a001")
     clinic.succeeds()
 
+    assert clinic.ask("SELECT UNIX_TIMESTAMP(at) FROM seen") == FIVE_HOURS_EAST
     assert "email" in clinic.columns("clients")
 
 
