@@ -37,6 +37,7 @@ from ebhook.sql.statement import Kind, locked, plain
 
 Execute = Callable[[], Reply | None]
 
+_SET = re.compile(r"SET\b", re.I)
 # All but the assignment of one user variable.
 _SETS = re.compile(r"SET\b(?! @(?!@)[^,]*$)", re.I)
 
@@ -50,6 +51,7 @@ class RevisionSession:
         self._replay = replay
         self._content = content
         self._locked: set[str] = set()  # by LOCK TABLES
+        self._lock: Execute | None = None  # that statement, while only skipped ones follow it
         self._told: list[str] = []  # statements that changed more than they say, as the server told
         take_change(journal.connection)  # what env.py has set is where each revision begins
 
@@ -59,6 +61,9 @@ class RevisionSession:
         """Runs a statement of the migration's. What it did to the session is kept at `place`."""
         variables = self._journal.variables
         variables.set_due()
+        if self._lock is not None and kind is not Kind.SESSION:
+            lock, self._lock = self._lock, None
+            lock()
         if kind is Kind.OPAQUE or _SETS.match(plain(text)):
             variables.read()
         try:
@@ -82,7 +87,8 @@ class RevisionSession:
             change = change.then(UNKNOWN)  # how far it came is not told
         if kind is Kind.READ and unknown_functions(text):
             change = change.then(UNKNOWN)  # told with a later statement, or not at all
-        if change.state and not own and repeatable_setting(text) is None:
+        says_it = kind is Kind.SESSION or (kind is Kind.DEFINITION and own)
+        if change.state and not says_it and repeatable_setting(text) is None:
             self._told.append(text)
         failed = replies.failed(error).error if error is not None and own else None
         if not own or change != NOTHING or failed is not None:
@@ -100,11 +106,13 @@ class RevisionSession:
         if now is not None:
             self._locked = now
         elif words.startswith(("UNLOCK ", "START ", "BEGIN")):
-            self._locked = set()
+            self._locked, self._lock = set(), None
         elif self._locked and (gone := {name for _, name in self.state.dropped(text)}):
             self._locked -= gone
-            if not self._locked:
+            if not self._locked and self._lock is None:
                 run(self._journal.connection, "UNLOCK TABLES")
+            if not self._locked:
+                self._lock = None
 
     def run_own(
         self, kind: Kind, text: str, execute: Execute, place: Place, *, has_more: bool
@@ -123,9 +131,15 @@ class RevisionSession:
         if is_gone:
             self._drop(here)
             return Reply()
+        if has_more and locked(text) is not None:
+            self._lock = execute  # what it locks may be dropped by now
+            self._follow_locks(text)
+            return Reply()
         told = note is not None and sets_only_the_servers(text)
         if has_more and (told or self.state.varies(kind, text)):
             self._drop(self.state.loses(kind, text))
+            if kind is Kind.SESSION and _SET.match(plain(text)) and unknown_functions(text):
+                self._drop(self.state.lose_all())
             if note is not None:
                 self._repeat(place, note)
             return Reply()
@@ -148,6 +162,8 @@ class RevisionSession:
         if setting is None:
             here = [name for name, there in self.state.tables.items() if there]
             self.state.skips(kind, text, change, failed=reply.error is not None)
+            if reply.error is None:
+                self._follow_locks(text)
             if kind in (Kind.DATA, Kind.OPAQUE) and (
                 change.state or any(self.state.tables.values())
             ):
