@@ -207,9 +207,8 @@ def _text(
     if made.files:
         todo = then("Look at it, then commit it with chain.sum")
         if empty:
-            todo = then(
-                "Fill it, then: ", ebhook("lint", words=["--fix"]), ". Commit it with chain.sum"
-            )
+            write, look = ebhook("chain", words=["--write"]), ebhook("lint")
+            todo = then("Fill it, then: ", write, "; and: ", look, ". Commit it with chain.sum")
         parts.append(f"{commands.plain(todo)}. The head is now {head}.")
     elif kept.left_out:
         parts.append("The models add nothing to the chain. Nothing was written.")

@@ -13,7 +13,7 @@ from ebhook.events import Emit
 from ebhook.holder import Holder
 from ebhook.lock.lock import TenantLock
 from ebhook.lock.row import LockRow
-from ebhook.next_command import ebhook, then
+from ebhook.next_command import Again, ebhook, then
 
 
 def clear(lock: TenantLock, row: LockRow) -> bool:
@@ -83,5 +83,5 @@ def freeze(lock: TenantLock, holder: Holder, words: str, *, wait: float, emit: E
             raise LockHeld(
                 f"{lock.tenant}: somebody deleted the row of the lock meanwhile.",
                 "It is not frozen.",
-                then("Try again: ", ebhook("lock freeze", lock.tenant)),
+                then("Try again: ", Again()),
             )
