@@ -206,7 +206,7 @@ def test_the_ticket_s_pattern_is_a_setting(ebhook: Ebhook, project: Path) -> Non
         assert ebhook(*command, "-m", "JMS-1 x", cwd=project, env=env).code == 64
     done = ebhook("migrate", "--empty", "-m", "#12 fill it", cwd=project, env=env)
     assert any(name.endswith("_12_fill_it.py") for name in versions(project)), done.stderr
-    assert "Fill it, then: ebhook lint" in done.stdout
+    assert "Fill it, then: ebhook chain --write; and: ebhook lint" in done.stdout
     assert "EBH030" not in done.stdout
 
 
