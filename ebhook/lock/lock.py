@@ -236,7 +236,7 @@ class TenantLock:
         since = f" since {row.since:%Y-%m-%d %H:%M:%S} UTC" if row and row.since else ""
         return LockHeld(
             f"{self.tenant}: lock held by {row or 'somebody who has just let go'}{since}"
-            + (f"; waited {wait:.0f} s." if wait else "."),
+            + (f"; waited {wait:.0f} s." if wait >= 1 else "."),
             "Nothing was changed.",
             then("Clear it, when its program is over: ", ebhook("lock clear", self.tenant))
             if row is not None and row.frozen
