@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from typing import Literal
 
 from ebhook.aws.client import Account, Stored, account_of, names_of_secrets, parameters, secrets
@@ -17,27 +19,54 @@ from ebhook.fleet.broken import broken, usable_or_broken
 from ebhook.settings import Settings
 from ebhook.tenant import Tenant
 
+# What a folder of the Parameter Store is recognised by.
+_FIELDS = frozenset({"host", "port", "username", "user", "password", "dbname", "database", "url"})
+
 
 def from_parameters(settings: Settings) -> list[Tenant]:
     """One tenant for each parameter, or folder of parameters, below tenants.ssm_path; by name.
 
     A parameter holds a URL or the JSON of a database's secret; a folder holds one parameter for
-    each of its fields, or one named `url`.
+    each of its fields, or one named `url`. Either may lie in folders of folders (a region's, say).
     """
     path = settings.tenants.ssm_path
     assert path is not None
     account = account_of(settings)
-    folders: dict[str, list[Stored]] = {}
-    for one in parameters(path, account):
-        folders.setdefault(one.name.partition("/")[0], []).append(one)
+    places = by_place(parameters(path, account))
+    short = Counter(_last(place) for place in places)
+    named = {place: _last(place) if short[_last(place)] == 1 else place for place in places}
     return [
-        usable_or_broken(name, partial(_from_folder, settings, name, kept, account))
-        for name, kept in folders.items()
+        usable_or_broken(
+            named[place], partial(_from_folder, settings, named[place], place, kept, account)
+        )
+        for place, kept in places.items()
     ]
 
 
-def _from_folder(settings: Settings, name: str, kept: list[Stored], account: Account) -> Tenant:
-    fields = {one.name.partition("/")[2]: one for one in kept}
+def by_place(found: Iterable[Stored]) -> dict[str, list[Stored]]:
+    """The parameters of each tenant, by the folder or the parameter that it is, below the path.
+
+    A folder that holds a field of a login is a tenant, with all that is in it.
+    """
+    stored = list(found)
+    parts = [one.name.rpartition("/") for one in stored]
+    folders = {folder for folder, _, field in parts if folder and field in _FIELDS}
+    places: dict[str, list[Stored]] = {}
+    for one in stored:
+        above = accumulate(one.name.split("/")[:-1], "{}/{}".format)
+        place = next((folder for folder in above if folder in folders), one.name)
+        places.setdefault(place, []).append(one)
+    return places
+
+
+def _last(place: str) -> str:
+    return place.rpartition("/")[2]
+
+
+def _from_folder(
+    settings: Settings, name: str, place: str, kept: list[Stored], account: Account
+) -> Tenant:
+    fields = {one.name[len(place) + 1 :]: one for one in kept}
     whole = fields.get("") or fields.get("url")
     if whole is not None:
         with _telling_of(what := f"the parameter {whole.id}"):

@@ -57,6 +57,24 @@ def test_parameters_are_tenants(aws: Cloud, settings: Make) -> None:
     ]
 
 
+def test_parameters_in_folders_of_folders(aws: Cloud, settings: Make) -> None:
+    """A tenant is called as its folder; as the whole path, where two folders have the same name."""
+    aws.parameter("/prod/eu/acme", "mysql://u:p@h/acme")
+    aws.parameter("/prod/eu/birch/host", "h1")
+    aws.parameter("/prod/us/west/birch/host", "h2")
+    aws.parameter("/prod/us/west/cedar/url", "mysql://u:p@h/cedar")
+    aws.parameter("/prod/us/west/cedar/more/note", "not read: it is deeper than a field")
+
+    found = discover(settings(TENANTS_SSM_PATH="/prod"))
+
+    assert {(t.name, t.url.host) for t in found} == {
+        ("acme", "h"),
+        ("eu/birch", "h1"),
+        ("us/west/birch", "h2"),
+        ("cedar", "h"),
+    }
+
+
 def test_parameters_fill_a_template(aws: Cloud, settings: Make) -> None:
     """What a parameter leaves open, tenants.url says: here all but the password."""
     aws.parameter("/agencies/acme", "only a password ☂")
