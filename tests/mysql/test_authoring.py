@@ -359,7 +359,7 @@ def test_two_heads_are_told_drawn_and_merged(ebhook: Ebhook, two_heads: Path) ->
     boot = ebhook("boot", cwd=two_heads, env=NOBODY)
     assert boot.code == 65
     assert "ebhook relink b002" in boot.stderr
-    assert 'ebhook merge -m "' in boot.stderr
+    assert "ebhook merge -m 'JMS-1234 merge heads'" in boot.stderr
     look = ebhook("chain", cwd=two_heads)
     assert look.code == 65
     assert look.stdout.count("! one of 2 heads") == 2

@@ -153,7 +153,7 @@ def test_history_tells_what_was_applied_when_by_whom(clinic: Clinic) -> None:
     one, whole = clinic.cli("history", clinic.name), clinic.cli("history", "--all", "--json")
 
     assert one.code == whole.code == 0
-    assert "half done, 1 in" in one.stdout
+    assert "(half applied, 1 statement in)" in one.stdout
     assert "Duplicate column name 'name'" in one.stdout
     first, second = whole.json()["history"]
     assert (first["revision"], first["statements"]) == ("a001", 2)

@@ -908,8 +908,8 @@ def test_history(ebhook: Ebhook) -> None:
     assert ran.stdout.splitlines() == [
         "a003 -> a004 (head), JMS-5 add visits",
         "a002, b002 -> a003, JMS-4 merge phone and email",
-        "a001 -> b002, JMS-3 add email to clients",
         "a001 -> a002, JMS-2 add phone to clients",
+        "a001 -> b002, JMS-3 add email to clients",
         "<base> -> a001, JMS-1 add clients",
     ]
 

@@ -17,7 +17,7 @@ from ebhook.report.next_commands import EFFECTS, Effect, effect_of
 _VERBS = "|".join(sorted(EFFECTS.keys() - {"boot"}, key=len, reverse=True))
 # A command goes on until its line or its sentence ends.
 _COMMAND = re.compile(
-    rf"\bebhook ((?:{_VERBS})(?= |$|[.,;)])(?: (?:'[^']*'|\"[^\"]*\"|[^\s'\"(]+))*)"
+    rf"\bebhook ((?:{_VERBS})(?= |$|[.,;)`])(?: (?:'[^']*'|\"[^\"]*\"|[^\s'\"(`]+))*)"
 )
 _ENDS = re.compile(r"[.,;)]+$")
 
@@ -57,7 +57,9 @@ def read(words: Sequence[str]) -> tuple[str, list[str]]:
         command = command.commands[verb[-1]]
     if "--help" in rest:
         return " ".join(verb), rest
-    with command.make_context(" ".join(verb), list(rest), resilient_parsing=False):
+    # Below `cli`, whose settings it takes over: a command keeps the help option that it is first read with.
+    above = click.Context(cli, info_name="ebhook", **cli.context_settings)
+    with command.make_context(" ".join(verb), list(rest), parent=above):
         pass
     return " ".join(verb), [word for word in rest if word.startswith("-")]
 
