@@ -6,10 +6,10 @@ import click
 
 SECTIONS = {
     "The fleet": (
-        "boot", "upgrade", "downgrade", "status", "current", "lock", "history", "resolve",
-        "plan", "drift", "rehearse", "stamp", "report",
+        "boot", "upgrade", "downgrade", "status", "current", "lock", "lock-clear",
+        "history", "resolve", "plan", "drift", "rehearse", "stamp", "report",
     ),
-    "Writing revisions": ("heads", "chain", "migrate", "merge", "relink", "lint", "verify"),
+    "Writing revisions": ("heads", "chain", "migrate", "merge", "relink", "lint", "verify", "check"),
     "This application, this machine": ("config", "schema", "doctor", "init", "demo"),
 }  # fmt: skip
 

@@ -38,7 +38,7 @@ def _shown(value: Any) -> Any:
         text = value.reveal().replace("{tenant}", "ebhook-tenant")
         return str(parse_url(text)).replace("ebhook-tenant", "{tenant}")
     if isinstance(value, tuple):
-        return msgspec.to_builtins(value)
+        return list(msgspec.to_builtins(value))
     return str(value) if isinstance(value, Path) else value
 
 
