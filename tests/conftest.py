@@ -327,6 +327,13 @@ def clean_environment() -> dict[str, str]:
     return kept | ({"TMPDIR": str(SERVERS_FOLDER)} if SERVERS_FOLDER else {})
 
 
+@pytest.fixture(scope="session", autouse=True)
+def hangups_reach_what_tests_start() -> None:
+    """Under nohup SIGHUP is ignored, and programs inherit that; a handler is reset when they start."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
+
+
 @pytest.fixture(autouse=True)
 def no_password_in_any_log(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whatever a test is about: the logs that its programs wrote have no password."""

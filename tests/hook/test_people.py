@@ -158,7 +158,7 @@ def test_a_lock_that_was_left_and_one_that_was_frozen(
 
     assert held.code == Exit.TRY_AGAIN
     assert f"{left}: took over the lock of i-0dead" in held.stdout
-    assert f"{frozen}: locked" in held.stdout
+    assert f"{frozen}: frozen" in held.stdout
     assert cleared.code == Exit.OK, cleared.stderr
     assert done.code == Exit.OK, done.stdout
     assert versions(agencies) == {"a005"}

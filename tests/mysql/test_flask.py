@@ -159,12 +159,13 @@ def test_flask_db_goes_on_under_the_rules(project: Project, ebhook: Ebhook) -> N
     assert read_chain(project.folder / "migrations").head == head
     assert f"head {head} " in (project.folder / "migrations/chain.sum").read_text()
 
+    # `upgrade` made the tables of ebhook; `migrate` must not take them for ghosts of the models.
+    tables = {name for (name,) in project.execute("SHOW TABLES")}
+    assert {"migration_lock", "migration_journal"} <= tables
     # A database with ghosts, and models that lack a column and have new things.
     project.execute(
         "CREATE TABLE leftovers (id INT PRIMARY KEY)",
         "ALTER TABLE clients ADD COLUMN ghost INT",
-        "CREATE TABLE migration_lock (id INT PRIMARY KEY)",
-        "CREATE TABLE migration_journal (id INT PRIMARY KEY)",
     )
     project.models(
         '    tier = db.Column(db.Integer, server_default="1", nullable=False)\n' + TABLES
@@ -212,7 +213,6 @@ def test_flask_db_goes_on_under_the_rules(project: Project, ebhook: Ebhook) -> N
     assert set(chain.revisions[chain.head].parents) == {"one", "two"}
     assert project.execute("SELECT version_num FROM alembic_version") == [(chain.head,)]
 
-    project.execute("DROP TABLE migration_lock", "DROP TABLE migration_journal")
     name = project.fleet.names[0]
     done = ebhook(
         "boot",

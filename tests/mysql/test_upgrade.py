@@ -192,7 +192,10 @@ def test_connection_of_its_own_is_refused(agency: Make) -> None:
 
     assert ran.code == 2
     (tenant,) = ran.json()["tenants"]
-    assert "second connection, which has no lock" in str(tenant["error"])
+    assert (
+        "revision a002 asks the engine for a second connection, and would change something there, "
+        "without the lock: "
+    ) in str(tenant["error"])
     assert "It stands at a001 plus 1 statement of a002" in str(tenant["error"])
     assert tenants.ask(name, "SELECT COUNT(*) FROM clients") == [(0,)]
     assert tenants.lock_rows() == []
