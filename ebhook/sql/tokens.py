@@ -7,15 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from ebhook.sql.statement import LETTER
+
 THIS_DATABASE = "tenant"  # what lint's pretended server calls the agency's database
 
 _TOKEN = re.compile(
-    r"""
+    rf"""
     (?P<gap>   \s+ | --(?=\s|$)[^\n]* | \#[^\n]* | /\*.*?\*/ )
   | (?P<string>  (?:[nNxXbB]|_\w+\s*)?'(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" )
   | (?P<name>    `(?:[^`]|``)*` )
-  | (?P<number>  (?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w$]) | 0[xX][0-9a-fA-F]+(?![\w$]) )
-  | (?P<word>    [\w$@]+ )
+  | (?P<number>  (?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?!{LETTER}) | 0[xX][0-9a-fA-F]+(?!{LETTER}) )
+  | (?P<word>    (?:{LETTER}|@)+ )
   | (?P<mark>    [^\s] )
     """,
     re.S | re.X,
