@@ -46,9 +46,10 @@ def test_a_first_boot_of_three_at_once(
     assert all("3 tenants:" in log for log in logs)
     assert not any("hunter2" in log or PASSWORD in log for log in logs)
     for instance in three:
-        events = instance.events()
-        assert events[-1]["Environment"] == "agencies-prod"
-        assert events[-1]["_aws"]
+        *_, metrics, last = instance.events()
+        assert (metrics["event"], last["event"]) == ("Metrics", "Ended")
+        assert metrics["Environment"] == "agencies-prod"
+        assert metrics["_aws"]
 
 
 @ON_MARIADB
