@@ -29,7 +29,7 @@ def examine_machine(
     yield ok("identity", holder.name, ", ".join(known) if here else "not on Elastic Beanstalk")
     if here and told.problem is not None:
         by_hand = f"Run it by hand: sudo {beanstalk.GET_CONFIG} environment"
-        again: Next | str = then("Run this as root: ", ebhook("doctor"))
+        again: Next | str = then("Run this as root: sudo ", ebhook("doctor"))
         next = again if beanstalk.FOR_ROOT in told.problem else by_hand
         yield warn("properties", str(beanstalk.GET_CONFIG), told.problem, next)
     elif here:
