@@ -51,20 +51,10 @@ def _connections(subject: Subject) -> Iterator[Finding]:
             if span in said:
                 continue
             said.add(span)
-            connects = "connection" in event.text
             yield subject.finding(
                 RULE,
                 span,
-                f"The revision {event.text}. "
-                + (
-                    "That one has no lock, no time-outs and no journal: another instance may do the "
-                    "same at the same time, and what it did cannot be seen. ebhook refuses it when "
-                    "the revision runs. Use the connection that there is: op.execute(…), or "
-                    "op.get_bind()."
-                    if connects or "SQLite" in event.text
-                    else "It runs at a boot, in every agency, on several instances at once, and "
-                    "whether it happened is in no journal. Do it where the application is deployed."
-                ),
+                f"The revision {event.text}. {_why(event.text)}",
                 example=f"op.execute({quoted(' '.join(own[0].split()))})"
                 if own
                 else "op.execute(…)  # or op.get_bind().execute(…)",
@@ -76,6 +66,25 @@ def _connections(subject: Subject) -> Iterator[Finding]:
             f"The file {subject.loading.error} while it is imported, which every command does.",
             example="# nothing at the top of a version file but imports and names",
         )
+
+
+def _why(reached: str) -> str:
+    """What is wrong with that, and what to do instead."""
+    instead = "Use the connection that there is: op.execute(…), or op.get_bind()."
+    if "second connection" in reached:
+        return (
+            "There it can only read: a change would have no lock and no journal, and ebhook refuses it "
+            f"when the revision runs. {instead}"
+        )
+    if "connection" in reached or "SQLite" in reached:
+        return (
+            "That one has no lock, no time-outs and no journal: another instance may do the same at "
+            f"the same time, and what it did cannot be seen. {instead}"
+        )
+    return (
+        "It runs at a boot, in every agency, on several instances at once, and whether it happened is "
+        "in no journal. Do it where the application is deployed."
+    )
 
 
 def _statement(subject: Subject, done: Done) -> Finding | None:
