@@ -138,6 +138,10 @@ class Recorder:
         self.writer.content.may_be_rolled_back()
         self.entry_is_stale = self.index > 0
 
+    def set_by_driver(self) -> None:
+        """The driver has changed the session by itself, as it will on resume: no statement has."""
+        self.session.set_by_driver()
+
     def moved(self) -> None:
         """The session may be in another database now."""
         self.session.state.database = str(scalar(self.journal.connection, "SELECT DATABASE()"))

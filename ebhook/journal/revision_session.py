@@ -80,6 +80,10 @@ class RevisionSession:
         self._keep(kind, text, place, None)
         return reply
 
+    def set_by_driver(self) -> None:
+        """What the driver has set is known, and is kept with no statement: it sets it again by itself."""
+        self._journal.variables.note(take_change(self._journal.connection))
+
     def _keep(self, kind: Kind, text: str, place: Place, error: MySQLError | None) -> None:
         connection, own = self._journal.connection, place[1] != 0
         change = self._journal.variables.note(take_change(connection))

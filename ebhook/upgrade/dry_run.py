@@ -95,3 +95,6 @@ class DryRunListener:
 
     def moved(self) -> None:
         pass
+
+    def set_by_driver(self) -> None:
+        pass

@@ -35,6 +35,9 @@ class ConnectionListener(Protocol):
     def rollback(self) -> None:
         """In place of a rollback."""
 
+    def set_by_driver(self) -> None:
+        """The driver has set autocommit by itself, and does so again whenever the migration asks for it."""
+
     def moved(self) -> None:
         """The session may be in another database now."""
 
@@ -103,6 +106,7 @@ class InterceptedConnection:
             self._listener.before_commit()
         with self._listener.wire:
             self._connection.autocommit(value)
+        self._listener.set_by_driver()
 
     def select_db(self, db: str) -> None:
         with self._listener.wire:

@@ -53,6 +53,9 @@ class ReadingListener:
     def rollback(self) -> None:
         pass
 
+    def set_by_driver(self) -> None:
+        pass
+
     def moved(self) -> None:
         self.refuse(refusal := SecondConnectionRefused("USE of another database"))
         raise refusal

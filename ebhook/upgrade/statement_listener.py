@@ -213,6 +213,11 @@ class StatementListener:
             if self.recorder is not None:
                 self.recorder.undone()
 
+    def set_by_driver(self) -> None:
+        with self.wire:
+            if self.recorder is not None:
+                self.recorder.set_by_driver()
+
     def moved(self) -> None:
         with self.wire:
             if self.recorder is not None:

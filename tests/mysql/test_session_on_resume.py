@@ -10,7 +10,7 @@ import pytest
 from ebhook.errors import RevisionChanged
 from tests.conftest import Fleets
 from tests.support.proxy import Where
-from tests.support.single_tenant import CREATE_LAST, Clinic
+from tests.support.single_tenant import CREATE_LAST, PHONE, Clinic
 
 MID = "CREATE TABLE mid (id INT)"
 
@@ -374,3 +374,28 @@ def test_every_revision_begins_in_the_same_session(clinic: Clinic, fleet: Fleets
     assert (variable, name) == (None, "Grace")
     assert checks in ("1", "ON")
     assert settings.startswith(f"{mode}{zone}utf8mb4"), (settings, collation)
+
+
+AUTOCOMMIT = """
+connection = op.get_bind()
+with op.get_context().autocommit_block():
+    op.execute("UPDATE clients SET n = n + 1")
+    op.execute("UPDATE clients SET n = n + 10 ")
+savepoint = connection.begin_nested()
+op.execute("UPDATE clients SET n = n + 100")
+savepoint.rollback()
+with connection.begin_nested():
+    op.execute("UPDATE clients SET n = n + 1000")
+"""
+
+
+@pytest.mark.parametrize("killed", ["n + 1", "n + 10", "SAVEPOINT sa", "n + 1000", "phone"])
+def test_what_the_driver_sets_is_not_set_for_it(clinic: Clinic, killed: str) -> None:
+    """Autocommit, switched on and off by the driver around some statements, is on resume what the
+    driver sets: no savepoint is lost after it."""
+    clinic.revision("a002", AUTOCOMMIT + f"op.execute({PHONE!r})", after="a001")
+    clinic.dies(killed, Where.AFTER)
+
+    clinic.succeeds()
+
+    assert clinic.ask("SELECT DISTINCT n FROM clients") == [(1011,)]
