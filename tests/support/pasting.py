@@ -17,7 +17,7 @@ from ebhook.report.next_commands import EFFECTS, Effect, effect_of
 _VERBS = "|".join(sorted(EFFECTS.keys() - {"boot"}, key=len, reverse=True))
 # A command goes on until its line or its sentence ends.
 _COMMAND = re.compile(
-    rf"\bebhook ((?:{_VERBS})(?= |$|[.,;)`])(?: (?:'[^']*'|\"[^\"]*\"|[^\s'\"(`]+))*)"
+    rf"\bebhook ((?:{_VERBS})(?= |$|[.,;)])(?: (?:'[^']*'|\"[^\"]*\"|[^\s'\"(`]+))*)"
 )
 _ENDS = re.compile(r"[.,;)]+$")
 
