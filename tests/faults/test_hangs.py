@@ -237,11 +237,14 @@ def test_what_does_not_end_while_it_is_loaded(
     agency: Make, server: AnyServer, tmp_path: Path, file: str, signals: int
 ) -> None:
     """A version file, or env.py in its rehearsal: no tenant is begun, 75."""
-    project = copied("linear", tmp_path, file, "import time\ntime.sleep(600)")
+    mark = tmp_path / "is being loaded"
+    hang = f"import pathlib, time\npathlib.Path({str(mark)!r}).touch()\ntime.sleep(600)"
+    project = copied("linear", tmp_path, file, hang)
     tenants = agency(project, 1, rollout_deadline=DEADLINE if not signals else 60.0)
     boot = tenants.start("boot", "--json")
     boot.await_event("SurveyDone")
     if signals:
+        until(mark.exists, "it is being loaded")
         boot.process.terminate()
     ran = boot.end()
 
