@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ebhook.chain.graph import Chain
 from ebhook.commands.context import Options, gather, load_settings, reporter
 from ebhook.drift.fleet import Difference
 from ebhook.drift.found import compared_with_fleet
 from ebhook.drift.reader import SchemaReading, read_schemas
-from ebhook.errors import EbhookError, Exit, worst
+from ebhook.errors import EbhookError, Exit, Skipped, worst
 from ebhook.fleet.discovery import select
 from ebhook.fleet.standing import Standing
 from ebhook.fleet.survey import survey
+from ebhook.next_command import Again, then
 from ebhook.plan.algorithms import ServerKind
 from ebhook.rehearsal.expected import ScratchFleet
 from ebhook.rehearsal.rehearse import ShapeRehearsal, take_along
@@ -80,6 +82,9 @@ def rehearse(options: Options, *, names: Sequence[str], to: str | None, with_dat
                     continue
                 report.say(f"rehearsing {some(shape.names)} on {bench.flavour} {bench.version}")
                 results.append(run_shape(shape, taken, bench, scratch.project(bench), target))
+        moved = _moved(results, settings, chain)
+        problems += [problem for one in results for problem in moved.get(one.shape.names[0], ())]
+        results = [one for one in results if one.shape.names[0] not in moved]
         found = _run(
             settings, standings, readings, results, problems, target, len(chosen), with_data
         )
@@ -90,6 +95,32 @@ def rehearse(options: Options, *, names: Sequence[str], to: str | None, with_dat
     else:
         report.print("\n\n".join(_parts(found, time.monotonic() - began, options.commands)))
     return found.exit_code
+
+
+def _moved(
+    results: Sequence[ShapeRehearsal], settings: Settings, chain: Chain
+) -> dict[str, list[tuple[str, EbhookError]]]:
+    """The copied tenants of failed rehearsals that a boot has moved since they were surveyed: the copy
+    was not of where they stood. First name of the shape → the problem of each of its tenants."""
+    failed = [one.shape for one in results if one.error is not None]
+    found: dict[str, list[tuple[str, EbhookError]]] = {}
+    for shape, now in zip(
+        failed, survey([shape.tenants[0] for shape in failed], chain, settings), strict=True
+    ):
+        before = shape.standing
+        if (now.revisions, now.half) != (before.revisions, before.half):
+            found[shape.names[0]] = [
+                (
+                    name,
+                    Skipped(
+                        f"{name}: somebody has moved it while it was rehearsed.",
+                        "Nothing was changed by this.",
+                        then("Rehearse once more: ", Again()),
+                    ),
+                )
+                for name in shape.names
+            ]
+    return found
 
 
 def _run(
